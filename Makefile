@@ -1,0 +1,55 @@
+# One command each. The first call makes the environment, .venv; later calls find it ready.
+.DEFAULT_GOAL := help
+.PHONY: help train test lint format lock board setup clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+# What to run, as in: make train ARGS="model=cnn"; make test ARGS="-k split"
+ARGS ?=
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+train: $(READY)  ## Train the default run: make train ARGS="model=mlp optim=adam"
+	@$(BIN)/python train.py $(ARGS)
+
+test: $(READY)  ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)  ## Check format, style and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(READY)  ## Format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+board: $(READY)  ## Open TensorBoard on runs/
+	@$(BIN)/tensorboard --logdir runs
+
+setup: $(READY)  ## Make .venv from requirements.lock
+
+lock: $(READY)  ## Renew requirements.lock from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+
+clean:  ## Remove what was built: .venv and caches (never runs/ or data/)
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +
+
+# The same steps stand in the README, for who has no make.
+$(READY): requirements.lock pyproject.toml
+	@python=$$(for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done); \
+	  if [ -z "$$python" ]; then \
+	    echo "Encore needs Python 3.11 or newer; none was found. Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "Setting up .venv (once; PyTorch is large)"; \
+	  $(BIN)/python -c '' 2>/dev/null || "$$python" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m compileall -q src train.py scripts
+	@touch $@

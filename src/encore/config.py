@@ -1,0 +1,215 @@
+"""What a valid config is, checked without importing torch, before anything is made."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from encore.errors import ConfigError
+
+# A rule says what is wrong with a value, or None.
+Rule = Callable[[Any], str | None]
+
+PRECISIONS = (
+    "32-true", "32", "64-true", "64", "16-mixed", "bf16-mixed", "16-true", "bf16-true", 32, 64,
+)  # fmt: skip
+NORMALIZATIONS = ("standardize", "minmax", "none")
+
+
+def integer(least: int) -> Rule:
+    """A whole number, at least `least`."""
+
+    def rule(value: Any) -> str | None:
+        good = isinstance(value, int) and not isinstance(value, bool) and value >= least
+        return None if good else f"must be a whole number, at least {least}"
+
+    return rule
+
+
+def number(low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False) -> Rule:
+    """A finite number between `low` and `high`; an open end is left out."""
+
+    def rule(value: Any) -> str | None:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            above = value > low if open_low else value >= low
+            below = value < high if open_high else value <= high
+            if above and below:
+                return None
+        bounds = f"greater than {low:g}" if open_low else f"at least {low:g}"
+        if math.isfinite(high):
+            bounds += f" and {'below' if open_high else 'at most'} {high:g}"
+        return f"must be a number {bounds}"
+
+    return rule
+
+
+def one_of(*choices: Any) -> Rule:
+    """One of the values given."""
+
+    def rule(value: Any) -> str | None:
+        good = any(value == choice and type(value) is type(choice) for choice in choices)
+        return None if good else f"must be one of {', '.join(map(str, choices))}"
+
+    return rule
+
+
+def optional(rule: Rule) -> Rule:
+    """What the rule allows, or null."""
+
+    def either(value: Any) -> str | None:
+        problem = None if value is None else rule(value)
+        return problem and f"{problem}, or null"
+
+    return either
+
+
+def list_of(rule: Rule) -> Rule:
+    """A list whose items all pass the rule."""
+
+    def each(value: Any) -> str | None:
+        if not isinstance(value, list):
+            return "must be a list, such as [128, 64]"
+        problems = [problem for item in value if (problem := rule(item))]
+        return f"each item {problems[0]}" if problems else None
+
+    return each
+
+
+def text(value: Any) -> str | None:
+    """A text that is not empty."""
+    return None if isinstance(value, str) and value else "must be a text"
+
+
+def name(value: Any) -> str | None:
+    """A text that can be part of a folder's name."""
+    good = isinstance(value, str) and value and not set(value) & set("/\\\0") and value not in (".", "..")
+    return None if good else "must be a name without slashes"
+
+
+def normalization(value: Any) -> str | None:
+    """`standardize`, `minmax`, `none`, or constants."""
+    if isinstance(value, dict):
+        if set(value) != {"mean", "std"}:
+            return "as constants has the keys mean and std, such as {mean: [0.1307], std: [0.3081]}"
+        problem = list_of(number(-math.inf))(value["mean"]) or list_of(number(0, open_low=True))(value["std"])
+        return problem and f"as constants: {problem}"
+    good = isinstance(value, str) and value in NORMALIZATIONS
+    return None if good else f"must be one of {', '.join(NORMALIZATIONS)}, or constants {{mean: […], std: […]}}"
+
+
+boolean = one_of(True, False)
+probability = number(0, 1)
+positive = number(0, open_low=True)
+fraction = number(0, 1, open_high=True)
+
+# Where a setting stands, and what it must be. A setting that a config does not have is not checked,
+# unless it is in REQUIRED: a model of yours has its own.
+RULES: dict[str, Rule] = {
+    "seed": integer(0),
+    "threads": integer(1),
+    "fresh": boolean,
+    "runs_dir": text,
+    "data_dir": text,
+    "monitor.metric": text,
+    "monitor.mode": one_of("min", "max"),
+    "data.name": name,
+    "data.shape": list_of(integer(1)),
+    "data.num_classes": integer(1),
+    "data.batch_size": integer(1),
+    "data.eval_batch_size": integer(1),
+    "data.split_seed": integer(0),
+    "data.val_fraction": fraction,
+    "data.test_fraction": fraction,
+    "data.fraction": number(0, 1, open_low=True),
+    "data.normalize": normalization,
+    "data.shuffle": boolean,
+    "data.drop_last": boolean,
+    "data.resident": boolean,
+    "data.num_workers": integer(0),
+    "model.name": name,
+    "model.dropout": number(0, 1, open_high=True),
+    "model.widths": list_of(integer(1)),
+    "model.channels": list_of(integer(1)),
+    "model.depth": integer(1),
+    "model.widen_factor": integer(1),
+    "model.norm": one_of("none", "batch", "layer"),
+    "optim.name": name,
+    "optim.lr": positive,
+    "optim.weight_decay": number(0),
+    "optim.momentum": number(0, 1, open_high=True),
+    "optim.exclude_bias_and_norm": boolean,
+    "scheduler.interval": one_of("step", "epoch"),
+    "scheduler.frequency": integer(1),
+    "task.label_smoothing": number(0, 1, open_high=True),
+    "task.weight_noise": number(0),
+    "trainer.max_epochs": integer(1),
+    "trainer.max_steps": integer(-1),
+    "trainer.accelerator": text,
+    "trainer.num_nodes": integer(1),
+    "trainer.precision": one_of(*PRECISIONS),
+    "trainer.gradient_clip_val": optional(positive),
+    "trainer.accumulate_grad_batches": integer(1),
+    "trainer.log_every_n_steps": integer(1),
+    "trainer.deterministic": one_of(True, False, "warn"),
+}
+REQUIRED = (
+    "seed", "threads", "runs_dir", "data_dir", "monitor.metric", "monitor.mode",
+    "task._target_", "data.name", "data.train", "data.shape", "data.num_classes",
+    "data.batch_size", "data.split_seed", "data.val_fraction", "data.test_fraction", "data.fraction",
+    "data.normalize", "model.name", "model._target_", "optim.name", "optim._target_", "optim.lr",
+    "trainer.max_epochs",
+)  # fmt: skip
+
+MISSING = object()
+
+
+def look_up(cfg: dict, path: str) -> Any:
+    """The value at a dotted path, or `MISSING`."""
+    node: Any = cfg
+    for key in path.split("."):
+        if not isinstance(node, dict) or key not in node:
+            return MISSING
+        node = node[key]
+    return node
+
+
+def check(cfg: dict) -> None:
+    """Raise ConfigError with everything that is wrong with a resolved config."""
+    problems = [f"{path} is not set" for path in REQUIRED if look_up(cfg, path) in (MISSING, "???")]
+    for path, rule in RULES.items():
+        value = look_up(cfg, path)
+        if value is not MISSING and value != "???" and (problem := rule(value)):
+            problems.append(f"{path}={show(value)}: {problem}")
+    if not problems:
+        problems = list(contradictions(cfg))
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def contradictions(cfg: dict) -> list[str]:
+    """What each setting allows, but not together."""
+    data, found = cfg["data"], []
+    if data["val_fraction"] + data["test_fraction"] >= 1:
+        found.append(
+            f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
+            "1 or more: nothing is left to train on"
+        )
+    for group in ("callbacks.early_stopping", "scheduler"):
+        monitored = look_up(cfg, f"{group}.monitor")
+        if str(monitored).startswith("val/") and not has_validation(cfg):
+            found.append(
+                f"{group}.monitor={monitored} needs a validation set, but data.val_fraction=0: "
+                f"set {group}.monitor=train/loss {group}.mode=min"
+            )
+    return found
+
+
+def has_validation(cfg: dict) -> bool:
+    """Whether examples are held out to choose the best weights by."""
+    return cfg["data"]["val_fraction"] > 0
+
+
+def show(value: Any) -> str:
+    """A value as it is written on the command line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)

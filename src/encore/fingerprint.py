@@ -1,0 +1,100 @@
+"""The fingerprint: a hash of what determines a run's result, found without importing torch."""
+
+import copy
+import hashlib
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+# Settings that say where a run lives or how it is shown, and change no bit of its result.
+COSMETIC = ("runs_dir", "data_dir", "fresh", "logger", "callbacks.progress", "data.num_workers", "data.resident")
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")
+# Rooms of src/encore that hold parts which only count where a config uses them, or that run afterwards.
+BY_USE = ("models", "results")
+
+SOURCE = Path(__file__).parent
+
+
+def fingerprint(cfg: dict) -> str:
+    """The hash that names a run: of its config, the code that computes it and the packages it computes with."""
+    inputs = {"config": essential(cfg), "code": code(cfg), "packages": packages()}
+    return hash_of(inputs)
+
+
+def lineage(cfg: dict) -> str | None:
+    """The hash that a run shares with the same run of another length; None where the length changes its course.
+
+    A schedule that spreads over the whole run (`auto`) makes a longer run another one from its first step.
+    """
+    if "auto" in (cfg.get("scheduler") or {}).values() or cfg["trainer"].get("max_steps", -1) != -1:
+        return None
+    shared = copy.deepcopy(cfg)
+    del shared["trainer"]["max_epochs"]
+    return fingerprint(shared)
+
+
+def essential(cfg: dict) -> dict:
+    """The config without what changes no bit of the result."""
+    kept = copy.deepcopy(cfg)
+    for path in COSMETIC:
+        *parents, last = path.split(".")
+        node: Any = kept
+        for key in parents:
+            node = node.get(key) or {}
+        node.pop(last, None)
+    return kept
+
+
+def code(cfg: dict) -> dict[str, str]:
+    """The digest of each source file that computes: Encore's core, and the modules that the config names."""
+    core = (p for p in SOURCE.rglob("*.py") if p.relative_to(SOURCE).parts[0] not in BY_USE)
+    named = (module_file(target) for target in targets(cfg))
+    files = {*core, *(file for file in named if file)}
+    return {file.name if SOURCE not in file.parents else file.relative_to(SOURCE).as_posix(): digest(file)
+            for file in sorted(files)}  # fmt: skip
+
+
+def packages() -> dict[str, str]:
+    """The versions of the packages that compute."""
+    return {package: metadata.version(package) for package in PACKAGES}
+
+
+def targets(node: Any) -> Iterator[str]:
+    """Every `_target_` in a config."""
+    if isinstance(node, dict):
+        if isinstance(node.get("_target_"), str):
+            yield node["_target_"]
+        for value in node.values():
+            yield from targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from targets(value)
+
+
+def module_file(target: str) -> Path | None:
+    """The source file of a `_target_` of this project or its user; None for an installed package's."""
+    top, *rest = target.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or not spec.origin or re.search(r"site-packages|dist-packages", spec.origin):
+        return None
+    place = Path(spec.origin)
+    for part in rest:
+        if place.name == "__init__.py" and (place.parent / f"{part}.py").is_file():
+            place = place.parent / f"{part}.py"
+        elif place.name == "__init__.py" and (place.parent / part / "__init__.py").is_file():
+            place = place.parent / part / "__init__.py"
+    return place if place.suffix == ".py" else None
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of a file's content."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def hash_of(value: Any) -> str:
+    """SHA-256 of plain values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
