@@ -1,0 +1,101 @@
+"""Where a run stands, on a terminal and in train.log."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import pytorch_lightning as pl
+from tqdm import tqdm
+
+log = logging.getLogger("encore")
+
+
+class Progress(pl.Callback):
+    """A bar over all steps with loss and accuracy; a line now and then where there is no terminal.
+
+    Args:
+        seconds_between: least time between two lines where there is no terminal. train.log has every epoch's
+            line, unless there are many a second.
+    """
+
+    def __init__(self, seconds_between: float = 10.0) -> None:
+        self.seconds_between = seconds_between
+        self.bar: Any = None
+        self.kept = self.read = 0.0
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Begin where the run stands."""
+        if not trainer.is_global_zero:
+            return
+        batches = int(trainer.num_training_batches)
+        epochs = trainer.max_epochs or 1
+        self.first = trainer.current_epoch
+        self.started = self.shown = time.monotonic()
+        self.bar = tqdm(
+            total=epochs * batches,
+            initial=trainer.current_epoch * batches,
+            unit=" steps",
+            dynamic_ncols=True,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+            bar_format="{desc}{percentage:3.0f}% {bar} {elapsed} < {remaining}{postfix}",
+        )
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Tell what the epoch before gave: all of it is known only now."""
+        if self.bar is None:
+            return
+        if trainer.current_epoch > self.first:
+            self.tell(trainer, self.seconds_between)
+        self.bar.set_description_str(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} ", refresh=False)
+
+    def tell(self, trainer: pl.Trainer, seconds_between: float) -> None:
+        """One line of the epoch that ended: into train.log, and to where there is no bar."""
+        now = time.monotonic()
+        done = trainer.fit_loop.epoch_progress.current.completed
+        line = f"epoch {done}/{trainer.max_epochs}{epoch_means(trainer)}  {now - self.started:.0f} s"
+        if self.bar.disable and now - self.shown >= seconds_between:
+            self.shown = now
+            log.info(line)
+        elif now - self.kept >= min(1.0, seconds_between):
+            self.kept = now
+            log.debug(line)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Advance; now and then with the batch's loss, which the device has to be waited for."""
+        if self.bar is None or self.bar.disable:
+            return
+        self.bar.update()
+        if index == 0 or time.monotonic() - self.read > 0.5:
+            self.read = time.monotonic()
+            self.bar.set_postfix_str(f"loss {float(outputs['loss']):.4f}{epoch_means(trainer)}", refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Tell what the last epoch gave, and take the bar away."""
+        if self.bar is not None:
+            self.tell(trainer, 0.0)
+            self.close()
+
+    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
+        """Take the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Leave a clean line."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def epoch_means(trainer: pl.Trainer) -> str:
+    """The last epoch's means, as `  train loss 0.1 accuracy 0.9  val …`."""
+    parts = []
+    for split in ("train", "val"):
+        means = {name: value for name, value in trainer.callback_metrics.items() if name.startswith(f"{split}/")}
+        shown = " ".join(f"{name.split('/', 1)[1]} {float(value):.4f}" for name, value in means.items())
+        if shown:
+            parts.append(f"  {split} {shown}")
+    return "".join(parts)

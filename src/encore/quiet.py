@@ -1,0 +1,31 @@
+"""What libraries say that a user can do nothing about is left unsaid; everything else stays."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Each message, and why it does not concern the user.
+UNSAID = (
+    r"The number of training batches \(\d+\) is smaller than the logging interval",  # epochs are logged anyway
+    r"The '\w+_dataloader' does not have many workers",  # resident data need none
+    r"`torch\.jit\.trace(_method)?` is deprecated",  # how torch itself draws the graph for TensorBoard
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # inside Lightning
+)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No notices of hardware, limits reached and products; of warnings, none of those listed."""
+    lightning = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in lightning]
+    with warnings.catch_warnings():
+        for message in UNSAID:
+            warnings.filterwarnings("ignore", message=message)
+        for logger in lightning:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(lightning, levels, strict=True):
+                logger.setLevel(level)

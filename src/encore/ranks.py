@@ -1,0 +1,105 @@
+"""The other processes of a run on several devices of one machine: each starts from the resolved config."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from encore.errors import EncoreError
+
+
+class Ranks:
+    """Start the ranks after the first, and end them with the run.
+
+    Where something else has started every rank, as SLURM and torchrun do, nothing is started here.
+    """
+
+    def __init__(self, cfg: dict, folder: Path) -> None:
+        self.cfg, self.folder = cfg, folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.before: dict[str, str | None] = {}
+
+    def __enter__(self) -> "Ranks":
+        """Give Lightning the environment in which every rank has been started for it."""
+        devices = self.cfg["trainer"].get("devices", 1)
+        self.count = len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdecimal() else 1
+        if self.count == 1 or "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ:
+            self.count = 1
+            return self
+        self.variables = {
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(free_port()),
+            "NODE_RANK": "0",
+            "LOCAL_RANK": "0",
+            "WORLD_SIZE": str(self.count),
+        }
+        self.before = {name: os.environ.get(name) for name in self.variables}
+        os.environ.update(self.variables)
+        return self
+
+    def start(self, start: Path | None) -> None:
+        """Start the other ranks, at a checkpoint or from the beginning."""
+        for rank in range(1, self.count):
+            order = {"cfg": self.cfg, "folder": str(self.folder), "start": str(start) if start else None}
+            process = subprocess.Popen(
+                [sys.executable, "-m", "encore.ranks"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                env={**os.environ, **self.variables, "LOCAL_RANK": str(rank)},
+            )
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(order).encode())
+            process.stdin.close()
+            self.processes.append(process)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End with the other ranks; where this one failed, they are waiting for it in vain."""
+        for process in self.processes:
+            if kind is not None:
+                process.kill()
+            process.wait()
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        if self.count > 1:
+            leave()
+
+
+def leave() -> None:
+    """Leave the process group, so that this process can run again, alone or with others."""
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def main() -> int:
+    """Be one rank: read the resolved config, fit and test; the first rank tells of what goes wrong."""
+    order = json.load(sys.stdin)
+    from encore.training import work
+
+    try:
+        work(order["cfg"], Path(order["folder"]), Path(order["start"]) if order["start"] else None)
+    except EncoreError as problem:
+        return problem.code
+    finally:
+        leave()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""metrics.csv: every logged value, a row a step or epoch."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from encore.record.files import write_text
+
+FIRST = ("epoch", "step")
+
+
+class MetricsCSV(Logger):
+    """A Lightning logger whose file can be continued from any earlier state of it.
+
+    Columns are `epoch` and `step`, both counted from 0, then every metric in the order of its first value; a
+    cell without a value is empty. Floats are written so that they can be read back exactly.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.file = Path("metrics.csv")
+        self.columns = list(FIRST)
+        self.rows = 0
+        self.pending: dict[str, Any] = {}
+
+    def start(self, folder: Path) -> None:
+        """Write into a run's folder from now on."""
+        self.file = folder / "metrics.csv"
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.file.name
+
+    @property
+    def version(self) -> str:
+        """The run's folder."""
+        return self.file.parent.name
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Add values to their step's row."""
+        if self.pending and self.pending["step"] != step:
+            self.flush()
+        row = {name: value for name, value in metrics.items() if name != "epoch"}
+        self.pending = {"epoch": int(metrics.get("epoch", 0)), "step": step, **self.pending, **row}
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """The config has a file of its own."""
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Write the pending row; a new metric gives all rows before it an empty cell."""
+        if not self.pending:
+            return
+        new = [name for name in self.pending if name not in self.columns]
+        if new or not self.rows:
+            rows = self.read()
+            self.columns += new
+            write_text(self.file, "".join(map(self.line, [dict(zip(self.columns, self.columns, strict=True)), *rows])))
+        with self.file.open("a", newline="") as stream:
+            stream.write(self.line(self.pending))
+        self.rows += 1
+        self.pending = {}
+
+    def line(self, row: dict[str, Any]) -> str:
+        """A row as a line of the file."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow([row.get(name, "") for name in self.columns])
+        return text.getvalue()
+
+    def read(self) -> list[dict[str, str]]:
+        """The rows that are in the file."""
+        if not self.rows:
+            return []
+        with self.file.open(newline="") as stream:
+            return list(csv.DictReader(stream))[: self.rows]
+
+    def position(self) -> dict[str, Any]:
+        """The file's state, to continue from."""
+        self.flush()
+        return {"columns": list(self.columns), "rows": self.rows}
+
+    def restore(self, position: dict[str, Any], source: Path) -> None:
+        """Bring back the state that the file of a folder had at a position."""
+        with (source / "metrics.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))[: position["rows"]]
+        self.columns, self.rows = list(position["columns"]), position["rows"]
+        header = dict(zip(self.columns, self.columns, strict=True))
+        write_text(self.file, "".join(map(self.line, [header, *rows])))
+
+    def finalize(self, status: str) -> None:
+        """Write what is pending."""
+        self.flush()

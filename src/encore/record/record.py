@@ -1,0 +1,259 @@
+"""A run's folder: who holds it, what ran in it, and what came out."""
+
+import errno
+import itertools
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError, Interrupted, Preempted
+from encore.fingerprint import fingerprint, lineage
+from encore.record.files import read_json, write_json, write_text
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes on one folder are not kept apart there
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("encore")
+
+OUTCOMES: dict[type[BaseException], str] = {Diverged: "diverged", Preempted: "preempted", Interrupted: "preempted"}
+SHOWN = 10  # characters of the fingerprint in a folder's name
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave; `result.json` holds the same.
+
+    Attributes:
+        folder: where everything else is.
+        status: `running`, `finished`, `preempted`, `diverged` or `failed`.
+        metrics: last epoch's `train/…` and `val/…`, and `test/…` of the best weights.
+        monitored: the best value of the monitored metric; None before there is one.
+        weights_sha256: of the last weights.
+        losses_sha256: of every step's loss.
+    """
+
+    folder: Path
+    status: str
+    fingerprint: str
+    seed: int
+    name: str
+    started: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    monitored: float | None = None
+    best: dict[str, Any] = field(default_factory=dict)
+    weights_sha256: str | None = None
+    losses_sha256: str | None = None
+    epochs: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    lineage: str | None = None
+    stopped_early: bool = False
+    error: str | None = None
+
+    @classmethod
+    def read(cls, folder: Path) -> "Result":
+        """Read a run folder's result.
+
+        Raises:
+            InputError: there is none, or it cannot be read.
+        """
+        if not folder.is_dir():
+            raise InputError(f"there is no run folder {folder}; python scripts/runs.py lists the runs")
+        held = read_json(folder / "result.json")
+        try:
+            return cls(folder=folder, **held)
+        except TypeError as problem:
+            raise InputError(f"{folder / 'result.json'} is no run's result: {problem}") from problem
+
+    def write(self) -> None:
+        """Write `result.json` in one step."""
+        write_json(self.folder / "result.json", {k: v for k, v in vars(self).items() if k != "folder"})
+
+
+class Record:
+    """A run folder that this process holds."""
+
+    def __init__(self, folder: Path, cfg: dict, mark: str) -> None:
+        self.folder, self.cfg, self.mark = folder, cfg, mark
+        self.checkpoints = folder / "checkpoints"
+        self.began = time.monotonic()
+        self.result = Result(
+            folder=folder,
+            status="running",
+            fingerprint=mark,
+            lineage=lineage(cfg),
+            seed=cfg["seed"],
+            name=run_name(cfg),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    @classmethod
+    @contextmanager
+    def open(cls, cfg: dict) -> Iterator["Record"]:
+        """Hold the run's folder, made if need be, until the end; record how the run ended.
+
+        A run that never took a step, because its data or settings turned out unusable, leaves no folder.
+
+        Raises:
+            CannotWrite: the folder cannot be made, or is full.
+            Busy: another process holds it.
+        """
+        mark = fingerprint(cfg)
+        folder = folder_of(cfg, mark)
+        existed = folder.exists()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / ".lock").open("a+")
+        except OSError as problem:
+            raise CannotWrite(f"runs_dir={cfg['runs_dir']} cannot be written: {problem}") from problem
+        with lock:
+            hold(lock, folder)
+            record = cls(folder, cfg, mark)
+            finished = record.finished_before()
+            try:
+                if not finished:
+                    record.begin()
+                yield record
+            except (ConfigError, InputError) as problem:
+                if not existed:
+                    record.discard()
+                elif not finished:
+                    record.end("failed", str(problem))
+                raise
+            except OSError as problem:
+                if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+                    record.end_if_possible("failed", str(problem))
+                    raise CannotWrite(f"{folder} cannot be written: {problem}") from problem
+                record.end("failed", repr(problem))
+                raise
+            except BaseException as problem:
+                record.end(OUTCOMES.get(type(problem), "failed"), str(problem) or type(problem).__name__)
+                raise
+            finally:
+                stop_logging()
+
+    def finished_before(self) -> bool:
+        """Whether the folder holds this run's result; it is then `result`."""
+        try:
+            held = Result.read(self.folder)
+        except InputError:
+            return False
+        if held.status == "finished":
+            self.result = held
+        return held.status == "finished"
+
+    def begin(self) -> None:
+        """Write what is about to run."""
+        self.checkpoints.mkdir(exist_ok=True)
+        write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
+        self.result.write()
+        start_logging(self.folder / "train.log")
+
+    def finish(self, **outcome: Any) -> Result:
+        """Record what the run gave, and that it is whole."""
+        self.update(status="finished", **outcome)
+        return self.result
+
+    def end(self, status: str, error: str) -> None:
+        """Record that the run did not finish, and why."""
+        self.update(status=status, error=error)
+
+    def end_if_possible(self, status: str, error: str) -> None:
+        """The same on a disk that may have no room for it."""
+        try:
+            self.end(status, error)
+        except OSError as problem:
+            log.warning("result.json still says running: %s", problem)
+
+    def update(self, **changes: Any) -> None:
+        """Write the result with some values changed."""
+        seconds = round(time.monotonic() - self.began, 3)
+        self.result = Result(**{**vars(self.result), "seconds": seconds, **changes})
+        self.result.write()
+
+    def discard(self) -> None:
+        """Take the folder away, and the experiment's too if it is then empty."""
+        stop_logging()
+        shutil.rmtree(self.folder)
+        if not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+    def shorter(self) -> Result | None:
+        """The longest finished run that this one would only go on from: the same but for fewer epochs."""
+        if self.result.lineage is None:
+            return None
+        relatives = [
+            held
+            for folder in self.folder.parent.iterdir()
+            if folder != self.folder and (held := readable(folder)) is not None
+            if held.status == "finished" and held.lineage == self.result.lineage and not held.stopped_early
+            if held.epochs < self.cfg["trainer"]["max_epochs"] and (folder / "checkpoints" / "last.ckpt").is_file()
+        ]
+        return max(relatives, key=lambda held: held.epochs, default=None)
+
+
+def readable(folder: Path) -> Result | None:
+    """A folder's result, or None where it has none."""
+    try:
+        return Result.read(folder)
+    except InputError:
+        return None
+
+
+def run_name(cfg: dict) -> str:
+    """What a run is called: its data, model and optimiser."""
+    return f"{cfg['data']['name']}-{cfg['model']['name']}-{cfg['optim']['name']}"
+
+
+def folder_of(cfg: dict, mark: str) -> Path:
+    """The folder of a run; with `fresh`, the next free one beside it."""
+    folder = Path(cfg["runs_dir"]) / run_name(cfg) / f"seed{cfg['seed']}-{mark[:SHOWN]}"
+    if not cfg["fresh"]:
+        return folder
+    beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
+    return next(path for path in itertools.chain([folder], beside) if not path.exists())
+
+
+def hold(lock: IO[str], folder: Path) -> None:
+    """Hold a lock file until it is closed, as the kernel does for us, also when we are killed."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        lock.seek(0)
+        raise Busy(f"{folder} is being run by process {lock.read().strip() or 'unknown'}") from problem
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def start_logging(file: Path) -> None:
+    """Send what the run says to the terminal, and with every epoch to its file."""
+    stop_logging()
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal.setLevel(logging.INFO)
+    for handler in (terminal, kept):
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+
+
+def stop_logging() -> None:
+    """Close the run's log."""
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,70 @@
+"""What a run says: what is going to run, and what came out."""
+
+import logging
+from pathlib import Path
+
+import pytorch_lightning as pl
+
+from encore.config import show
+from encore.data.module import DataModule
+from encore.record.record import Result
+
+log = logging.getLogger("encore")
+
+
+def before(
+    cfg: dict, folder: Path, data: DataModule, task: pl.LightningModule, trainer: pl.Trainer, epochs_before: int
+) -> None:
+    """Say in a few lines what is going to run."""
+    sizes = ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
+    parameters = sum(parameter.numel() for parameter in task.parameters())
+    schedule, augmented = cfg["scheduler"]["name"], " + ".join(cfg["augment"] or {}) or "none"
+    limits = cfg["trainer"]
+    device = trainer.strategy.root_device.type
+    lines = {
+        "data": f"{cfg['data']['name']}: {sizes}; {normalization(cfg)}",
+        "model": f"{cfg['model']['name']}: {parameters:,} parameters",
+        "optim": f"{cfg['optim']['name']}, lr {cfg['optim']['lr']:g}, weight decay "
+        f"{cfg['optim'].get('weight_decay', 0):g}; schedule {schedule}; augment {augmented}",
+        "trainer": f"{limits['max_epochs']} epochs of {len(data.train_order()):,} × {cfg['data']['batch_size']}; "
+        f"{trainer.world_size} × {device}, {cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",
+        "folder": str(folder),
+    }
+    if epochs_before:
+        lines["start"] = f"from epoch {epochs_before} of a shorter run that is finished"
+    log.info("\n".join(f"{name:8} {line}" for name, line in lines.items()))
+
+
+def normalization(cfg: dict) -> str:
+    """How inputs are normalised."""
+    norm = cfg["data"]["normalize"]
+    return norm if isinstance(norm, str) else f"mean {show(norm['mean'])}, std {show(norm['std'])}"
+
+
+def after(result: Result) -> None:
+    """Say what came out, where it is, and how to look at it."""
+    best = result.best
+    chosen = f"best epoch {best['epoch']} by {best['monitor']}" if best.get("monitor") else "the last weights"
+    log.info(
+        "\n%s\n\n%d epochs, %d steps, %.1f s; test with %s\n%s\n.venv/bin/tensorboard --logdir %s",
+        table(result.metrics),
+        result.epochs,
+        result.steps,
+        result.seconds,
+        chosen,
+        result.folder,
+        result.folder.parent.parent,
+    )
+
+
+def table(metrics: dict[str, float]) -> str:
+    """Metrics as a table: a row a metric, a column a split."""
+    splits = [split for split in ("train", "val", "test") if any(name.startswith(f"{split}/") for name in metrics)]
+    names = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics))
+    width = max(map(len, names), default=0) + 2
+    rows = ["".ljust(width) + "".join(split.rjust(10) for split in splits)]
+    for name in names:
+        values = (metrics.get(f"{split}/{name}") for split in splits)
+        cells = ("-" if value is None else f"{value:.4f}" for value in values)
+        rows.append(name.ljust(width) + "".join(cell.rjust(10) for cell in cells))
+    return "\n".join(rows)

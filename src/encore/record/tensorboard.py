@@ -1,0 +1,93 @@
+"""What TensorBoard shows of a run."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+EVENTS = "events.out.tfevents.*"
+
+
+class TensorBoard(TensorBoardLogger):
+    """Lightning's TensorBoard logger, writing straight into a run's folder."""
+
+    def __init__(self) -> None:
+        super().__init__(save_dir=".", name="", version="")
+        self.folder = Path()
+
+    def start(self, folder: Path) -> None:
+        """Write into a run's folder from now on."""
+        self.folder = folder
+
+    @property
+    def log_dir(self) -> str:
+        """The run's folder."""
+        return str(self.folder)
+
+    def save(self) -> None:
+        """Nothing but events: the config has a file of its own."""
+
+    @property
+    def writer(self) -> SummaryWriter:
+        """The writer of events."""
+        return self.experiment  # type: ignore[return-value]
+
+    @rank_zero_only
+    def describe(self, cfg: dict, net: nn.Module, example: Tensor, metrics: list[str]) -> None:
+        """Show the config, the net's graph, and training against validation on one chart a metric.
+
+        Args:
+            cfg: the run's config.
+            net: the net; it is traced as it evaluates.
+            example: inputs of a batch, [n, *shape].
+            metrics: names without their split, such as `loss`.
+        """
+        charts = {name: ["Multiline", [f"train/{name}", f"val/{name}"]] for name in metrics}
+        self.writer.add_custom_scalars({"Training against validation": charts})
+        config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
+        self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()))
+        training = net.training
+        with torch.no_grad():
+            self.writer.add_graph(net.eval(), example)
+        net.train(training)
+
+    @rank_zero_only
+    def conclude(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
+        """Show the settings and what they gave under HPARAMS; the metrics are logged already."""
+        for summary in hparams(settings, metrics):
+            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+
+    def finalize(self, status: str) -> None:
+        """Put on disk what is known; the run's test may follow its training."""
+        if self._experiment is not None:
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Close the event file."""
+        if self._experiment is not None:
+            self.writer.close()
+
+    def position(self) -> dict[str, Any]:
+        """The size of the folder's event files, to continue from."""
+        self.writer.flush()
+        return {"sizes": {file.name: file.stat().st_size for file in sorted(self.folder.glob(EVENTS))}}
+
+    def restore(self, position: dict[str, Any], source: Path) -> None:
+        """Bring back the events that a folder had at a position."""
+        sizes: dict[str, int] = position["sizes"]
+        for file in self.folder.glob(EVENTS):
+            if file.name not in sizes:
+                file.unlink()
+        for name, size in sizes.items():
+            file = self.folder / name
+            if source != self.folder:
+                shutil.copyfile(source / name, file)
+            with file.open("r+b") as stream:
+                stream.truncate(size)

@@ -1,0 +1,154 @@
+"""Classification: which of several classes an example belongs to."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.optim import Optimizer
+from torchmetrics import MeanMetric, MetricCollection
+
+from encore.build import build, build_all
+from encore.data.augment import Pair
+from encore.optim.build import build_optimizer, build_schedule
+from encore.seeding import derive
+
+
+class Tally(nn.Module):
+    """Means of the loss and of metrics over an epoch's examples, kept on the device."""
+
+    def __init__(self, scores: MetricCollection) -> None:
+        super().__init__()
+        self.loss, self.scores = MeanMetric(), scores.clone()
+
+    def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+        """Add a batch's mean loss, without waiting for the device.
+
+        Args:
+            loss: mean over the batch, a scalar.
+            logits: [n, num_classes].
+            targets: class numbers [n], or probabilities [n, num_classes], which count as their largest.
+        """
+        self.loss.update(loss, len(logits))
+        self.scores.update(logits, targets if targets.ndim == 1 else targets.argmax(1))
+
+    def means(self) -> dict[str, Tensor]:
+        """The means over all ranks since the last call."""
+        means = {"loss": self.loss.compute(), **self.scores.compute()}
+        self.loss.reset()
+        self.scores.reset()
+        return means
+
+
+class Classification(pl.LightningModule):
+    """Train a net by cross-entropy, and score it by loss and metrics.
+
+    Args:
+        net: recipe of a module from inputs [n, *shape] to logits [n, num_classes].
+        optim: recipe of an optimiser.
+        scheduler: recipe of a learning-rate schedule.
+        augment: recipes of augmentation steps by name, in their order, for training batches.
+        metrics: recipes of torchmetrics by name.
+        num_classes: number of classes.
+        seed: of the weights, and with epoch and step of augmentation, dropout and noise.
+        label_smoothing: part of a training target that is spread over all classes (Szegedy et al. 2016).
+        weight_noise: standard deviation of Gaussian noise on the weights, drawn anew each training step.
+
+    A batch is a pair of inputs, float32 [n, *shape], and class numbers, int64 [n]. Logs `SPLIT/loss` and
+    `SPLIT/METRIC` once an epoch, as means over its examples.
+    """
+
+    def __init__(
+        self,
+        net: dict,
+        optim: dict,
+        scheduler: dict,
+        augment: dict[str, dict | None],
+        metrics: dict[str, dict | None],
+        num_classes: int,
+        seed: int,
+        label_smoothing: float = 0.0,
+        weight_noise: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        torch.manual_seed(derive(seed, "weights"))
+        self.net = build(net, what="model")
+        self.optim, self.scheduler, self.seed = optim, scheduler, seed
+        self.augmentations = list(build_all(augment, what="augment").values())
+        self.label_smoothing, self.weight_noise = label_smoothing, weight_noise
+        scores = MetricCollection(build_all(metrics, what="task.metrics"))
+        self.train_tally, self.val_tally, self.test_tally = (Tally(scores) for _ in range(3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits [n, num_classes] of normalised inputs [n, *shape]."""
+        return self.net(inputs)
+
+    def training_step(self, batch: Pair, batch_index: int) -> Tensor:
+        """The loss of one batch, mean over its examples."""
+        torch.manual_seed(derive(self.seed, "step", self.current_epoch, batch_index, self.global_rank))
+        inputs, targets = batch
+        for augment in self.augmentations:
+            inputs, targets = augment(inputs, targets)
+        logits = self.noisy(inputs) if self.weight_noise else self.net(inputs)
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        self.train_tally.update(loss.detach(), logits.detach(), targets)
+        if self.trainer.world_size > 1:
+            loss = loss * self.trainer.datamodule.share(batch_index, len(inputs))  # type: ignore[attr-defined]
+        return loss
+
+    def noisy(self, inputs: Tensor) -> Tensor:
+        """Logits under weights with noise; their gradients reach the weights themselves."""
+        weights = {name: w + self.weight_noise * torch.randn_like(w) for name, w in self.net.named_parameters()}
+        return functional_call(self.net, weights, (inputs,))
+
+    def validation_step(self, batch: Pair, batch_index: int) -> None:
+        """Score one validation batch."""
+        self.evaluate(batch, self.val_tally)
+
+    def test_step(self, batch: Pair, batch_index: int) -> None:
+        """Score one test batch."""
+        self.evaluate(batch, self.test_tally)
+
+    def evaluate(self, batch: Pair, tally: "Tally") -> None:
+        """Score one batch by the plain loss and the metrics."""
+        inputs, targets = batch
+        if len(inputs):  # a rank may have none of the last batch
+            logits = self.net(inputs)
+            tally.update(F.cross_entropy(logits, targets), logits, targets)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training means."""
+        self.report("train", self.train_tally)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's validation means."""
+        self.report("val", self.val_tally)
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test means."""
+        self.report("test", self.test_tally)
+
+    def report(self, split: str, tally: "Tally") -> None:
+        """Log a split's means over all ranks."""
+        means = {f"{split}/{name}": value for name, value in tally.means().items()}
+        self.log_dict(means, sync_dist=self.trainer.world_size > 1)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and its schedule where there is one."""
+        optimizer: Optimizer = build_optimizer(self.optim, self.net, self.device)
+        schedule = build_schedule(self.scheduler, optimizer, self.length())
+        return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def length(self) -> dict[str, int]:
+        """The run's length in epochs and in optimiser steps."""
+        trainer = self.trainer
+        batches = len(trainer.datamodule.train_order())  # type: ignore[attr-defined]
+        limit = trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else max(1, int(batches * limit))
+        steps = -(-batches // trainer.accumulate_grad_batches)
+        epochs = trainer.max_epochs or 1
+        total = epochs * steps if trainer.max_steps == -1 else min(epochs * steps, trainer.max_steps)
+        return {"epoch": -(-total // steps), "step": total}

@@ -1,0 +1,273 @@
+"""A run's work: build the parts from their recipes, fit, test, and record what came out."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from encore.build import build, build_all
+from encore.data.module import DataModule
+from encore.errors import ConfigError, Interrupted, Preempted
+from encore.optim.build import build_optimizer, build_schedule
+from encore.quiet import quiet
+from encore.ranks import Ranks
+from encore.record import summary
+from encore.record.checkpoints import WholeFiles, digest, load
+from encore.record.losses import Losses
+from encore.record.record import Record, Result
+
+
+@dataclass
+class Parts:
+    """The live objects of a run."""
+
+    data: DataModule
+    task: pl.LightningModule
+    trainer: pl.Trainer
+    losses: Losses
+
+
+def train(cfg: dict, record: Record) -> Result:
+    """Train the recorded run from where it stands, test its best weights, and record the result.
+
+    Raises:
+        EncoreError: what stopped it.
+    """
+    with quiet(), Ranks(cfg, record.folder) as ranks:
+        parts = assemble(cfg, record.folder)
+        with closing_loggers(parts.trainer):
+            start, epochs_before = starting_point(record, parts)
+            ranks.start(start)
+            summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, epochs_before)
+            describe(cfg, parts, fresh=start is None)
+            fit(parts, start)
+            trained = outcome(cfg, parts)
+            trained["metrics"] |= test(parts, record.checkpoints / "best.ckpt")
+            conclude(cfg, parts, trained["metrics"])
+        result = record.finish(**trained)
+    summary.after(result)
+    return result
+
+
+@contextmanager
+def closing_loggers(trainer: pl.Trainer) -> Iterator[None]:
+    """Close the files of loggers that have any, however the run ends."""
+    try:
+        yield
+    finally:
+        for logger in trainer.loggers:
+            if hasattr(logger, "close"):
+                logger.close()
+
+
+def work(cfg: dict, folder: Path, start: Path | None) -> None:
+    """What a rank other than the first does: the same fit and test, recording nothing."""
+    with quiet():
+        parts = assemble(cfg, folder)
+        fit(parts, start)
+        test(parts, folder / "checkpoints" / "best.ckpt")
+
+
+def assemble(cfg: dict, folder: Path) -> Parts:
+    """Build everything, and find what cannot work before the first step.
+
+    Raises:
+        ConfigError: parts that cannot be built, or do not fit together or this machine.
+        InputError: data that cannot be used.
+    """
+    torch.set_num_threads(cfg["threads"])
+    check_accelerator(cfg["trainer"])
+    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
+    data.setup()
+    task = build_task(cfg)
+    check_last_batch(cfg, data, task)
+    rehearse(cfg, task)
+    losses = Losses()
+    trainer = build_trainer(cfg, folder, losses)
+    return Parts(data, task, trainer, losses)
+
+
+def build_task(cfg: dict) -> pl.LightningModule:
+    """Build the task with its recipes; nothing that it holds is a live object from outside."""
+    recipes = {
+        "net": cfg["model"], "optim": cfg["optim"], "scheduler": cfg["scheduler"], "augment": cfg["augment"],
+        "seed": cfg["seed"],
+    }  # fmt: skip
+    return build(cfg["task"], what="task", **recipes)
+
+
+def rehearse(cfg: dict, task: pl.LightningModule) -> None:
+    """Let every part do its work once on two examples of zeros, so that what cannot work is found now."""
+    inputs, targets = torch.zeros(2, *cfg["data"]["shape"]), torch.zeros(2, dtype=torch.long)
+    try:
+        task.eval()(inputs)
+        for augment in task.augmentations:  # type: ignore[union-attr]
+            inputs, targets = augment(inputs, targets)
+    except (RuntimeError, ValueError, IndexError, TypeError) as problem:
+        shape = cfg["data"]["shape"]
+        raise ConfigError(f"model, augment and data.shape={shape} do not fit together: {problem}") from problem
+    task.train()
+    optimizer = build_optimizer(cfg["optim"], task, torch.device("cpu"))
+    build_schedule(cfg["scheduler"], optimizer, {"epoch": cfg["trainer"]["max_epochs"], "step": 1_000_000})
+
+
+ACCELERATORS = {
+    "gpu": lambda: torch.cuda.is_available() or torch.backends.mps.is_available(),
+    "cuda": torch.cuda.is_available,
+    "mps": torch.backends.mps.is_available,
+}
+
+
+def check_accelerator(settings: dict) -> None:
+    """Raise ConfigError if this machine has not what the trainer asks for."""
+    wanted = settings.get("accelerator")
+    if wanted in ACCELERATORS and not ACCELERATORS[wanted]():
+        raise ConfigError(
+            f"trainer.accelerator={wanted} asks for a device that this machine has not: use trainer=cpu, "
+            "or trainer=default, which takes the best there is"
+        )
+
+
+def build_trainer(cfg: dict, folder: Path, losses: Losses) -> pl.Trainer:
+    """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
+    callbacks = [losses, *build_all(cfg["callbacks"], what="callbacks").values()]
+    loggers = list(build_all(cfg["logger"], what="logger").values())
+    for logger in loggers:
+        if hasattr(logger, "start"):
+            logger.start(folder)
+    try:
+        return pl.Trainer(
+            **cfg["trainer"],
+            callbacks=callbacks,
+            logger=loggers,
+            default_root_dir=str(folder),
+            plugins=[WholeFiles()],
+            num_sanity_val_steps=0,
+            enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as problem:
+        raise ConfigError(f"trainer: {problem}") from problem
+
+
+def check_last_batch(cfg: dict, data: DataModule, task: pl.LightningModule) -> None:
+    """Every rank has an example of the last batch, and batch norm has two: of one alone there is no variance."""
+    size, examples = cfg["data"]["batch_size"], data.sizes["train"]
+    last = 0 if cfg["data"]["drop_last"] else examples % size
+    ranks = int(cfg["trainer"].get("num_nodes", 1)) * device_count(cfg)
+    normalized = any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in task.modules())
+    needed = ranks * (2 if normalized else 1)
+    for what, length in (("an epoch's last batch", last), ("a batch", size)):
+        if length and length < needed:
+            raise ConfigError(
+                f"data.batch_size={size} leaves {what} of {length} of the {examples} training examples, and "
+                f"{'batch norm' if normalized else 'the ranks'} needs {needed}: "
+                "choose another data.batch_size, or data.drop_last=true"
+            )
+
+
+def device_count(cfg: dict) -> int:
+    """Processes on this machine."""
+    devices = cfg["trainer"].get("devices", 1)
+    return len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdecimal() else 1
+
+
+def starting_point(record: Record, parts: Parts) -> tuple[Path | None, int]:
+    """The checkpoint to go on from, if a shorter run has been where this one would come by.
+
+    Its logs and best weights become this run's own, up to that checkpoint.
+    """
+    shorter = record.shorter()
+    if shorter is None:
+        return None, 0
+    source = shorter.folder / "checkpoints"
+    logs = next(state["logs"] for key, state in load(source / "last.ckpt")["callbacks"].items() if "Checkpoints" in key)
+    for logger in parts.trainer.loggers:
+        if type(logger).__name__ in logs:
+            logger.restore(logs[type(logger).__name__], shorter.folder)  # type: ignore[attr-defined]
+    shutil.copyfile(source / "best.ckpt", record.checkpoints / "best.ckpt")
+    return source / "last.ckpt", shorter.epochs
+
+
+def describe(cfg: dict, parts: Parts, fresh: bool) -> None:
+    """Show the run to the loggers that can show one; one that goes on has been shown."""
+    if not fresh:
+        return
+    example = torch.zeros(2, *cfg["data"]["shape"])
+    metrics = ["loss", *(cfg["task"].get("metrics") or {})]
+    for logger in parts.trainer.loggers:
+        if hasattr(logger, "describe"):
+            logger.describe(cfg, parts.task.net, example, metrics)
+
+
+def fit(parts: Parts, start: Path | None) -> None:
+    """Train to the end.
+
+    Raises:
+        Interrupted: by Ctrl-C.
+        Preempted: by SIGTERM.
+    """
+    try:
+        parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
+    except pl.utilities.exceptions.SIGTERMException as stop:
+        raise Preempted("stopped by SIGTERM; its checkpoints are of the last whole epoch") from stop
+    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+        raise Interrupted("interrupted; the same command starts it again") from stop
+
+
+def test(parts: Parts, best: Path) -> dict[str, float]:
+    """Load the best weights and test them, once; nothing where there is no test set."""
+    parts.trainer.strategy.barrier()
+    if best.is_file():
+        parts.task.load_state_dict(load(best)["state_dict"])
+    if not parts.data.sizes["test"]:
+        return {}
+    return {name: float(value) for name, value in parts.trainer.test(parts.task, parts.data, verbose=False)[0].items()}
+
+
+def outcome(cfg: dict, parts: Parts) -> dict[str, Any]:
+    """What training gave: the last epoch's metrics, the best value, digests and lengths."""
+    trainer = parts.trainer
+    metrics = {
+        name: float(value)
+        for name, value in trainer.callback_metrics.items()
+        if name.startswith(("train/", "val/"))
+    }  # fmt: skip
+    best = next((dict(c.best) for c in trainer.callbacks if getattr(c, "best", None)), {})  # type: ignore[attr-defined]
+    epochs = trainer.fit_loop.epoch_progress.current.completed
+    weights = parts.task.state_dict()
+    return {
+        "metrics": metrics,
+        "monitored": best.get("value", metrics.get("train/loss")),
+        "best": best,
+        "weights_sha256": digest(weights),
+        "losses_sha256": parts.losses.sha256,
+        "epochs": epochs,
+        "steps": trainer.global_step,
+        "stopped_early": epochs < cfg["trainer"]["max_epochs"],
+    }
+
+
+def conclude(cfg: dict, parts: Parts, metrics: dict[str, float]) -> None:
+    """Show the loggers what the settings gave."""
+    for logger in parts.trainer.loggers:
+        if hasattr(logger, "conclude"):
+            logger.conclude(flat(cfg), metrics)
+
+
+def flat(cfg: dict, prefix: str = "") -> dict[str, Any]:
+    """The settings that are numbers, texts or switches, by dotted path; where a run lives is left out."""
+    found: dict[str, Any] = {}
+    for key, value in cfg.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float | str) and key not in ("runs_dir", "data_dir", "_target_"):
+            found[f"{prefix}{key}"] = value
+    return found
