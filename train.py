@@ -1,7 +1,9 @@
 """Train one run, or sweep over many: `python train.py model=mlp optim=adam`; `--help` lists what there is."""
 
+import math
 import os
 import sys
+import traceback
 
 try:
     import hydra
@@ -12,27 +14,30 @@ try:
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here: `make setup` makes the environment, .venv/bin/python runs in it")
 
-# The exit codes of the runs that failed, so that a sweep can go on and still end with the worst.
+# The exit codes of the runs that failed: a sweep goes on, and ends with the worst of them.
 failures: list[int] = []
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
-def train(cfg: DictConfig) -> float | None:
-    """Run one config; returns the monitored metric, for sweepers."""
+def train(cfg: DictConfig) -> float:
+    """Run one config; returns the monitored metric, for sweepers: NaN where the run failed."""
     try:
         config = plain(cfg)
         from encore.runner import execute
 
-        return execute(config).monitored
+        monitored = execute(config).monitored
+        return math.nan if monitored is None else monitored
     except EncoreError as error:
-        failures.append(complain(error))
-        raise
+        complain(str(error), error.code)
+    except Exception:
+        complain(traceback.format_exc(), 1)
+    return math.nan
 
 
-def complain(error: EncoreError) -> int:
-    """Say what went wrong; returns the exit code."""
-    print(f"error: {error}", file=sys.stderr)
-    return error.code
+def complain(what: str, code: int) -> None:
+    """Say what went wrong, and remember its exit code."""
+    print(f"error: {what}", file=sys.stderr)
+    failures.append(code)
 
 
 def main() -> int:
@@ -41,16 +46,13 @@ def main() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         train()
-    except EncoreError as error:
-        return max(failures, default=error.code)
     except MISTAKES as mistake:
-        print(f"error: {explain(mistake)}", file=sys.stderr)
-        return 1
+        complain(explain(mistake), 1)
     except OSError as error:
-        return complain(CannotWrite(error))
-    except SystemExit as stop:
+        complain(str(error), CannotWrite.code)
+    except SystemExit as stop:  # --help and the like; 2 is argparse's word for a bad command line
         return 1 if stop.code == 2 else int(stop.code or 0)
-    return 0
+    return max(failures, default=0)
 
 
 if __name__ == "__main__":

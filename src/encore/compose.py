@@ -88,10 +88,11 @@ def explain(mistake: Exception) -> str:
     said = str(mistake)
     if match := re.search(r"Could not override '([^']+)'", said):
         return f"there is no setting {match[1]}{suggestion(match[1], settings())}; to add one, write +{match[1]}=…"
-    if match := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':\s+(.*)", said, re.DOTALL):
-        group, option = match[2], match[1].rsplit("/", 1)[-1]
-        choices = [word for word in match[3].split() if not word.startswith(("Config", "provider", "path"))]
+    if match := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t.*)*)", said):
+        group, option, choices = match[2], match[1].rsplit("/", 1)[-1], match[3].split()
         return f"there is no {group}={option}{suggestion(option, choices)}; choose from {', '.join(choices)}"
+    if match := re.search(r"Missing mandatory value: (\S+)", said):
+        return f"{match[1]} is not set: it has no default"
     if match := re.search(r"Could not override '?([\w/.@]+)'?\.?\s+No match in the defaults list", said):
         return f"there is no group {match[1]}{suggestion(match[1], settings())}"
     lines = [line.strip() for line in said.splitlines() if line.strip()]

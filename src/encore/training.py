@@ -12,7 +12,7 @@ import torch
 
 from encore.build import build, build_all
 from encore.data.module import DataModule
-from encore.errors import ConfigError, Interrupted, Preempted
+from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.optim.build import build_optimizer, build_schedule
 from encore.quiet import quiet
 from encore.ranks import Ranks
@@ -71,6 +71,25 @@ def work(cfg: dict, folder: Path, start: Path | None) -> None:
         parts = assemble(cfg, folder)
         fit(parts, start)
         test(parts, folder / "checkpoints" / "best.ckpt")
+
+
+def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
+    """Test a checkpoint's weights as the run did, on one device, writing nothing but into `scratch`.
+
+    Raises:
+        EncoreError: the checkpoint, the data or the config cannot be used, or there is no test set.
+    """
+    alone = {**cfg, "logger": {}, "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "num_nodes": 1}}
+    with quiet():
+        parts = assemble(alone, scratch)
+        weights = load(checkpoint)["state_dict"]
+        try:
+            parts.task.load_state_dict(weights)
+        except RuntimeError as problem:
+            raise InputError(f"{checkpoint} does not fit the run's model: {problem}") from problem
+        if not parts.data.sizes["test"]:
+            raise InputError(f"data={cfg['data']['name']} has no test set")
+        return score(parts)
 
 
 def assemble(cfg: dict, folder: Path) -> Parts:
@@ -227,8 +246,11 @@ def test(parts: Parts, best: Path) -> dict[str, float]:
     parts.trainer.strategy.barrier()
     if best.is_file():
         parts.task.load_state_dict(load(best)["state_dict"])
-    if not parts.data.sizes["test"]:
-        return {}
+    return score(parts) if parts.data.sizes["test"] else {}
+
+
+def score(parts: Parts) -> dict[str, float]:
+    """The test metrics of the task's weights."""
     return {name: float(value) for name, value in parts.trainer.test(parts.task, parts.data, verbose=False)[0].items()}
 
 

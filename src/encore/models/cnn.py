@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -15,7 +16,7 @@ class CNN(nn.Module):
         depth: blocks of convolution, batch norm and ReLU in a stage.
         dropout: probability that an averaged feature is left out in training.
 
-    Inputs [n, *in_shape], outputs logits [n, num_classes]. The default has 289 thousand parameters for
+    Inputs [n, *in_shape], outputs logits [n, num_classes]. The default has 272 thousand parameters for
     pictures of one channel and ten classes.
     """
 
@@ -23,7 +24,7 @@ class CNN(nn.Module):
         self,
         in_shape: Sequence[int],
         num_classes: int,
-        channels: Sequence[int] = (32, 64, 128),
+        channels: Sequence[int] = (16, 64, 128),
         depth: int = 2,
         dropout: float = 0.0,
     ) -> None:
@@ -45,6 +46,7 @@ class CNN(nn.Module):
                 before = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(before, num_classes))
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster one on CPUs and GPUs
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of a batch."""

@@ -21,7 +21,7 @@ class Tally(nn.Module):
 
     def __init__(self, scores: MetricCollection) -> None:
         super().__init__()
-        self.loss, self.scores = MeanMetric(), scores.clone()
+        self.loss, self.scores = MeanMetric(nan_strategy="disable"), scores.clone()
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Add a batch's mean loss, without waiting for the device.

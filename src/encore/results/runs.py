@@ -1,0 +1,30 @@
+"""The runs that there are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from encore.errors import InputError
+from encore.record.record import Result
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Run folders below a folder, in the order of their paths."""
+    for result in sorted(folder.rglob("result.json")):
+        yield result.parent
+
+
+def results(folder: Path) -> tuple[list[Result], list[str]]:
+    """The results below a folder by start, and what could not be read.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    read, unreadable = [], []
+    for path in find(folder):
+        try:
+            read.append(Result.read(path))
+        except InputError as problem:
+            unreadable.append(str(problem))
+    return sorted(read, key=lambda result: result.started), unreadable
