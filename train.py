@@ -6,6 +6,12 @@ import sys
 import traceback
 
 try:
+    from encore.help import text
+
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(text(), end="")
+        sys.exit(0)
+
     import hydra
     from omegaconf import DictConfig
 

@@ -4,7 +4,6 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -15,8 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from encore.config import check
 from encore.errors import ConfigError
+from encore.help import CONFIGS
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 MISTAKES = (HydraException, OmegaConfBaseException)
 
 

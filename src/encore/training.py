@@ -159,9 +159,12 @@ def build_trainer(cfg: dict, folder: Path, losses: Losses) -> pl.Trainer:
     for logger in loggers:
         if hasattr(logger, "start"):
             logger.start(folder)
+    settings = dict(cfg["trainer"])
+    if isinstance(settings.get("profiler"), dict):
+        settings["profiler"] = build(settings["profiler"], what="trainer.profiler", dirpath=str(folder))
     try:
         return pl.Trainer(
-            **cfg["trainer"],
+            **settings,
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=str(folder),
@@ -257,11 +260,8 @@ def score(parts: Parts) -> dict[str, float]:
 def outcome(cfg: dict, parts: Parts) -> dict[str, Any]:
     """What training gave: the last epoch's metrics, the best value, digests and lengths."""
     trainer = parts.trainer
-    metrics = {
-        name: float(value)
-        for name, value in trainer.callback_metrics.items()
-        if name.startswith(("train/", "val/"))
-    }  # fmt: skip
+    logged = trainer.callback_metrics
+    metrics = {name: float(logged[name]) for split in ("train/", "val/") for name in logged if name.startswith(split)}
     best = next((dict(c.best) for c in trainer.callbacks if getattr(c, "best", None)), {})  # type: ignore[attr-defined]
     epochs = trainer.fit_loop.epoch_progress.current.completed
     weights = parts.task.state_dict()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from encore.build import build, build_all
 from encore.data.augment import Pair
@@ -16,12 +16,37 @@ from encore.optim.build import build_optimizer, build_schedule
 from encore.seeding import derive
 
 
+class MeanLoss(Metric):
+    """The mean of batch means, weighted by their examples; a loss that is not a number is not passed over.
+
+    torchmetrics' MeanMetric leaves such losses out, and with `nan_strategy="disable"` it forgets the weights
+    of other ranks (torchmetrics 1.9).
+    """
+
+    total: Tensor
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, examples: int) -> None:
+        """Add a batch: its mean loss, a scalar, and its length."""
+        self.total += loss * examples
+        self.count += examples
+
+    def compute(self) -> Tensor:
+        """The mean, a scalar."""
+        return self.total / self.count
+
+
 class Tally(nn.Module):
     """Means of the loss and of metrics over an epoch's examples, kept on the device."""
 
     def __init__(self, scores: MetricCollection) -> None:
         super().__init__()
-        self.loss, self.scores = MeanMetric(nan_strategy="disable"), scores.clone()
+        self.loss, self.scores = MeanLoss(), scores.clone()
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
         """Add a batch's mean loss, without waiting for the device.
