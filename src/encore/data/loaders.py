@@ -1,0 +1,123 @@
+"""Batches on the device, in an order that is a function of (seed, epoch) alone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from encore.data.normalize import Affine
+from encore.data.sources import Source
+from encore.seeding import derive
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which examples a batch holds."""
+
+    indices: Tensor
+    batch_size: int  # over all ranks together
+    seed: int | None = None  # None: always as they are
+    drop_last: bool = False
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        whole, rest = divmod(len(self.indices), self.batch_size)
+        return whole if self.drop_last or not rest else whole + 1
+
+    def batches(self, epoch: int) -> tuple[Tensor, ...]:
+        """This rank's indices of every batch of an epoch."""
+        indices = self.indices
+        if self.seed is not None:
+            generator = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
+            indices = indices[torch.randperm(len(indices), generator=generator)]
+        batches = indices.split(self.batch_size)[: len(self)]
+        return batches if self.world_size == 1 else tuple(b[self.rank :: self.world_size] for b in batches)
+
+    def batch_length(self, batch: int) -> int:
+        """Examples in a batch, over all ranks together."""
+        return min(self.batch_size, len(self.indices) - batch * self.batch_size)
+
+
+class Loader:
+    """What Lightning iterates over: a split's batches, gathered and normalised on the device.
+
+    Args:
+        gather: this rank's raw inputs and targets of an epoch's batches, in order.
+        order: which examples they are.
+        normalize: applied to the whole batch at once.
+        device: where batches go.
+        epoch: the number of the epoch about to begin.
+    """
+
+    def __init__(
+        self,
+        gather: Callable[[tuple[Tensor, ...]], Iterator[Batch]],
+        order: Order,
+        normalize: Affine,
+        device: torch.device,
+        epoch: Callable[[], int],
+    ) -> None:
+        self.gather, self.order, self.epoch = gather, order, epoch
+        self.normalize, self.device = normalize.to(device), device
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for inputs, targets in self.gather(self.order.batches(self.epoch())):
+            yield self.normalize(inputs.to(self.device, non_blocking=True)), targets.to(self.device, non_blocking=True)
+
+
+class Resident:
+    """All examples of a source on the device, in their natural type."""
+
+    def __init__(self, source: Source, device: torch.device) -> None:
+        everything = getattr(source, "inputs", None)
+        self.inputs = (source.read(range(len(source.targets))) if everything is None else everything).to(device)
+        self.targets = source.targets.to(device)
+
+    def __call__(self, batches: tuple[Tensor, ...]) -> Iterator[Batch]:
+        """Gather each batch by index, where the examples lie."""
+        if not batches:
+            return
+        lengths = [len(batch) for batch in batches]
+        for indices in torch.cat(batches).to(self.inputs.device).split(lengths):
+            yield self.inputs[indices], self.targets[indices]
+
+
+class Streamed:
+    """Examples that are read by worker processes as they are needed."""
+
+    def __init__(self, source: Source, num_workers: int, pin_memory: bool) -> None:
+        self.source, self.num_workers, self.pin_memory = source, num_workers, pin_memory
+
+    def __call__(self, batches: tuple[Tensor, ...]) -> Iterator[Batch]:
+        """Read each batch in a worker; they arrive in order."""
+        loader = DataLoader(
+            ByBatch(self.source),
+            sampler=[batch.tolist() for batch in batches],  # type: ignore[arg-type]
+            batch_size=None,
+            num_workers=self.num_workers,
+            pin_memory=self.pin_memory,
+            generator=torch.Generator(),  # its workers' seeds are not drawn from the run's generator
+        )
+        return iter(loader)
+
+
+class ByBatch(Dataset[Batch]):
+    """A source whose item is a whole batch."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def __len__(self) -> int:
+        return len(self.source.targets)
+
+    def __getitem__(self, indices: list[int]) -> Batch:
+        return self.source.read(indices), self.source.targets[torch.as_tensor(indices)]

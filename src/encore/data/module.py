@@ -1,0 +1,132 @@
+"""The LightningDataModule: one dataset's recipe, split, normalised and batched."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from encore.data.loaders import Loader, Order, Resident, Streamed
+from encore.data.normalize import fit
+from encore.data.sources import Source, open_source
+from encore.data.split import stratified
+from encore.errors import ConfigError
+
+Gather = Resident | Streamed
+
+
+class DataModule(pl.LightningDataModule):
+    """Training, validation and test batches of a dataset.
+
+    Args:
+        recipe: the config's `data`, plain values.
+        data_dir: where files are.
+        seed: of the order of training examples.
+
+    Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], on the trainer's device.
+    """
+
+    def __init__(self, recipe: dict, data_dir: str, seed: int) -> None:
+        super().__init__()
+        self.recipe, self.data_dir, self.seed = recipe, Path(data_dir), seed
+        self.placed: dict[tuple[int, torch.device], Gather] = {}
+        self.loaded = False
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the sources, split them, and find the normalisation; once, whatever the stage.
+
+        Raises:
+            InputError: the data cannot be used.
+            ConfigError: they do not fit the batch size or the fractions.
+        """
+        if self.loaded:
+            return
+        recipe = self.recipe
+        self.source = open_source(recipe["train"], recipe, self.data_dir)
+        self.split = stratified(
+            self.source.targets,
+            val=recipe["val_fraction"],
+            test=recipe["test_fraction"],
+            fraction=recipe["fraction"],
+            seed=recipe["split_seed"],
+        )
+        self.check_batch_size()
+        self.test_source, self.test_indices = self.source, self.split.test
+        if recipe.get("test"):
+            self.test_source = open_source(recipe["test"], recipe, self.data_dir)
+            self.test_indices = torch.arange(len(self.test_source.targets))
+        self.normalize = fit(recipe["normalize"], self.source, self.split.train, tuple(recipe["shape"]))
+        self.loaded = True
+
+    def check_batch_size(self) -> None:
+        """A batch holds no more than there is."""
+        examples, size = len(self.split.train), self.recipe["batch_size"]
+        if size > examples:
+            raise ConfigError(
+                f"data.batch_size={size} is more than the {examples} training examples; at most {examples} fit"
+            )
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Examples in each split."""
+        return {"train": len(self.split.train), "val": len(self.split.val), "test": len(self.test_indices)}
+
+    def train_order(self) -> Order:
+        """Which training examples a batch holds."""
+        return Order(
+            self.split.train,
+            self.recipe["batch_size"],
+            seed=self.seed if self.recipe["shuffle"] else None,
+            drop_last=self.recipe["drop_last"],
+            **self.ranks(),
+        )
+
+    def ranks(self) -> dict[str, int]:
+        """This process's place among those that train together."""
+        trainer = self.trainer
+        return {"rank": trainer.global_rank, "world_size": trainer.world_size} if trainer else {}
+
+    def train_dataloader(self) -> Loader:
+        """Training batches, in an order of (seed, epoch)."""
+        return self.loader(self.source, self.train_order())
+
+    def val_dataloader(self) -> Loader | list:
+        """Validation batches, always in the same order; none without a validation set."""
+        return self.evaluation(self.source, self.split.val)
+
+    def test_dataloader(self) -> Loader | list:
+        """Test batches, always in the same order; none without a test set."""
+        return self.evaluation(self.test_source, self.test_indices)
+
+    def evaluation(self, source: Source, indices: torch.Tensor) -> Loader | list:
+        """Batches of one epoch, each example once."""
+        if not len(indices):
+            return []
+        return self.loader(source, Order(indices, self.recipe["eval_batch_size"], **self.ranks()))
+
+    def loader(self, source: Source, order: Order) -> Loader:
+        """Batches of a source on the trainer's device."""
+        trainer = self.trainer
+        assert trainer is not None
+        device = trainer.strategy.root_device
+        return Loader(self.gather(source, device), order, self.normalize, device, lambda: trainer.current_epoch)
+
+    def gather(self, source: Source, device: torch.device) -> Gather:
+        """Where a source's examples lie; made once a device, shared by its splits."""
+        key = (id(source), device)
+        if key not in self.placed:
+            recipe = self.recipe
+            self.placed[key] = (
+                Resident(source, device)
+                if recipe["resident"]
+                else Streamed(source, recipe["num_workers"], pin_memory=device.type == "cuda")
+            )
+        return self.placed[key]
+
+    def share(self, batch: int, here: int) -> float:
+        """This rank's weight in the mean over a training batch, times the number of ranks.
+
+        Ranks' gradients are averaged; where the last batch does not divide evenly, the mean over its
+        examples weighs them by how many each rank had.
+        """
+        order = self.train_order()
+        return here * order.world_size / order.batch_length(batch)

@@ -1,0 +1,95 @@
+"""Normalisation as one multiplication and one addition per value, from the training split alone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from encore.data.sources import Source
+from encore.errors import ConfigError
+
+CHUNK = 4096  # examples in float64 at a time
+
+
+@dataclass(frozen=True)
+class Affine:
+    """x · scale + shift, with a value a channel (pictures) or a column (tables)."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Raw inputs [k, *shape] as normalised float32."""
+        return inputs.to(torch.float32).mul_(self.scale).add_(self.shift)
+
+    def to(self, device: torch.device) -> "Affine":
+        """The same on a device."""
+        return Affine(self.scale.to(device), self.shift.to(device))
+
+
+def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...]) -> Affine:
+    """Find a normalisation's constants.
+
+    Bytes count as 0 to 1, as torchvision reads pictures; floats as they are.
+
+    Args:
+        norm: `standardize` (mean 0, sample standard deviation 1), `minmax` (0 to 1), `none`, or constants
+            `{mean: […], std: […]}`, one a channel or column.
+        source: where the examples are.
+        train: the indices that may be looked at.
+        shape: an example's shape.
+    """
+    unit = 255.0 if source.read([0]).dtype == torch.uint8 else 1.0
+    if isinstance(norm, dict):
+        center, spread = constants(norm, shape[0])
+    else:
+        center, spread = FITS[norm](source, train, unit)
+    spread = torch.where(spread > 0, spread, 1.0)  # a constant column stays finite
+    view = (-1, *[1] * (len(shape) - 1))
+    return Affine((1 / (unit * spread)).float().view(view), (-center / spread).float().view(view))
+
+
+def standardize(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """Mean and sample standard deviation, each float64 [channels]."""
+    total = count = torch.zeros((), dtype=torch.float64)
+    for values in columns(source, train, unit):
+        total, count = total + values.sum(1), count + values.shape[1]
+    mean = total / count
+    squares = sum(((values - mean[:, None]) ** 2).sum(1) for values in columns(source, train, unit))
+    return mean, (squares / (count - 1).clamp(min=1)).sqrt()
+
+
+def minmax(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """Minimum and range, each float64 [channels]."""
+    bounds = [(values.amin(1), values.amax(1)) for values in columns(source, train, unit)]
+    low = torch.stack([pair[0] for pair in bounds]).amin(0)
+    high = torch.stack([pair[1] for pair in bounds]).amax(0)
+    return low, high - low
+
+
+def none(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """Nothing taken away, and nothing divided by."""
+    return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+
+FITS: dict[str, Callable[[Source, Tensor, float], tuple[Tensor, Tensor]]] = {
+    "standardize": standardize,
+    "minmax": minmax,
+    "none": none,
+}
+
+
+def constants(norm: dict, channels: int) -> tuple[Tensor, Tensor]:
+    """Given mean and standard deviation, each float64 [channels]."""
+    for key, values in norm.items():
+        if len(values) not in (1, channels):
+            raise ConfigError(f"data.normalize.{key} has {len(values)} values; the data have {channels} channels")
+    mean, std = (torch.tensor(norm[key], dtype=torch.float64) for key in ("mean", "std"))
+    return mean, std
+
+
+def columns(source: Source, indices: Tensor, unit: float) -> Iterator[Tensor]:
+    """The inputs a chunk at a time, as float64 [channels, values]."""
+    for chunk in indices.split(CHUNK):
+        yield source.read(chunk.tolist()).transpose(0, 1).flatten(1).double() / unit

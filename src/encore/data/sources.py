@@ -1,0 +1,189 @@
+"""Where examples come from: any class with arrays, or with one example at a time, read the same way."""
+
+import hashlib
+import pickle
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from encore.build import build, root, takes
+from encore.errors import InputError
+
+DATA = ("data",)
+TARGETS = ("targets", "labels", "target", "_labels")
+
+
+class Source(Protocol):
+    """Examples that can be read by index."""
+
+    targets: Tensor  # int64 [n]
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """The raw inputs of the indices given: uint8 or float32 [k, *shape]."""
+        ...
+
+
+class ArraySource:
+    """Examples that lie in memory as one array."""
+
+    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
+        self.inputs, self.targets = inputs, targets
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """The inputs of the indices, [k, *shape]."""
+        return self.inputs[torch.as_tensor(indices)]
+
+
+class MapSource:
+    """Examples that are made one at a time, such as pictures in files; each is resized to `shape`."""
+
+    def __init__(self, dataset: Any, targets: Tensor, shape: Sequence[int]) -> None:
+        self.dataset, self.targets, self.shape = dataset, targets, tuple(shape)
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """The inputs of the indices, decoded now, [k, *shape]."""
+        return torch.stack([self.example(int(index)) for index in indices])
+
+    def example(self, index: int) -> Tensor:
+        """One input, [*shape]."""
+        try:
+            value = self.dataset[index][0]
+        except (OSError, ValueError, SyntaxError) as problem:  # what PIL raises for a broken picture
+            raise InputError(f"example {index} cannot be read: {problem}") from problem
+        if hasattr(value, "convert"):
+            channels, height, width = self.shape
+            picture = value.convert("L" if channels == 1 else "RGB").resize((width, height))
+            value = torch.from_numpy(np.array(picture)).reshape(height, width, channels).permute(2, 0, 1)
+        return natural(torch.as_tensor(value)).reshape(self.shape)
+
+
+class Npz:
+    """Two arrays of a NumPy archive: inputs [n, …] and class numbers [n]."""
+
+    def __init__(self, path: str, inputs: str, targets: str) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                self.data, self.targets = archive[inputs], archive[targets]
+        except FileNotFoundError as problem:
+            raise InputError(f"there is no file {path}") from problem
+        except (OSError, ValueError, KeyError, EOFError) as problem:
+            raise InputError(f"{path} is no NumPy archive with {inputs} and {targets}: {problem}") from problem
+
+
+def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
+    """Build a dataset's source and read what it holds.
+
+    A target with a `root` finds its files in `data_dir` unless the recipe says where. What is not there is
+    downloaded, if the target can.
+
+    Raises:
+        InputError: files missing, truncated or altered, or not of the shape and classes that the config states.
+    """
+    target, settings = recipe["_target_"], dict(recipe)
+    if "root" not in recipe and takes(target, "root"):
+        settings["root"] = str(data_dir)
+    verify(data.get("sha256") or {}, data_dir, data["name"])
+    try:
+        dataset = build(settings, what="data")
+    except (RuntimeError, FileNotFoundError) as missing:
+        if not takes(target, "download"):
+            raise InputError(f"data={data['name']} cannot be read: {missing}") from missing
+        dataset = download(settings, data, data_dir)
+    except (AssertionError, OSError, EOFError, pickle.UnpicklingError) as problem:
+        raise InputError(
+            f"a file of data={data['name']} in {data_dir.resolve()} is truncated or altered: {root(problem)}\n"
+            f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
+        ) from problem
+    return read(dataset, data)
+
+
+def download(settings: dict, data: dict, data_dir: Path) -> Any:
+    """Build a torchvision dataset that fetches its files, from its mirrors and with its checksums."""
+    try:
+        print(f"data={data['name']} is not in {data_dir}: downloading", file=sys.stderr)
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with time_limit(30), redirect_stdout(sys.stderr):
+            dataset = build({**settings, "download": True}, what="data")
+    except (RuntimeError, OSError) as problem:
+        raise InputError(
+            f"data={data['name']} is not in {data_dir.resolve()}, and it could not be downloaded: {root(problem)}\n"
+            f"with a network, python scripts/fetch_data.py {data['name']} fetches it; "
+            f"with --from FOLDER it takes files that you have; data=digits needs no download"
+        ) from problem
+    verify(data.get("sha256") or {}, data_dir, data["name"])
+    return dataset
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """A limit on how long a connection may say nothing."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def verify(digests: dict[str, str], data_dir: Path, name: str) -> None:
+    """Raise InputError if a file that is there has not the digest that the config states."""
+    for path, expected in digests.items():
+        file = data_dir / path
+        if file.is_file() and (actual := sha256(file)) != expected:
+            raise InputError(
+                f"{file} is truncated or altered: its SHA-256 is {actual}, not {expected}\n"
+                f"delete it and fetch it again: python scripts/fetch_data.py {name}"
+            )
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read(dataset: Any, data: dict) -> Source:
+    """The examples of a dataset object, checked against the shape and classes that the config states."""
+    name, shape, classes = data["name"], tuple(data["shape"]), data["num_classes"]
+    found = next((getattr(dataset, key) for key in TARGETS if hasattr(dataset, key)), None)
+    if found is None:
+        found = [dataset[index][1] for index in range(len(dataset))]
+    targets = torch.as_tensor(np.asarray(found)).long().flatten()
+    if not len(targets):
+        raise InputError(f"data={name} holds no examples")
+    low, high = int(targets.min()), int(targets.max())
+    if low < 0 or high >= classes:
+        raise InputError(f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}")
+    if not hasattr(dataset, "data"):
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise InputError(f"data={name} holds pictures: data.shape must be [1 or 3, height, width], not {list(shape)}")
+        return MapSource(dataset, targets, shape)
+    inputs = arranged(natural(torch.as_tensor(np.asarray(dataset.data))), shape)
+    if inputs is None:
+        raise InputError(f"data={name} has examples of shape {list(dataset.data.shape[1:])}, not data.shape={list(shape)}")
+    if len(inputs) != len(targets):
+        raise InputError(f"data={name} has {len(inputs)} inputs but {len(targets)} targets")
+    if inputs.is_floating_point() and not torch.isfinite(inputs).all():
+        raise InputError(f"data={name} has inputs that are not finite numbers")
+    return ArraySource(inputs, targets)
+
+
+def natural(values: Tensor) -> Tensor:
+    """Bytes stay bytes; all else becomes float32."""
+    return values if values.dtype == torch.uint8 else values.float()
+
+
+def arranged(inputs: Tensor, shape: tuple[int, ...]) -> Tensor | None:
+    """Inputs as [n, *shape]: channels first, one channel made explicit; None where they do not fit."""
+    if len(shape) == 3 and tuple(inputs.shape[1:]) == (*shape[1:], shape[0]) != shape:
+        return inputs.permute(0, 3, 1, 2).contiguous()
+    if inputs[0].numel() == np.prod(shape):
+        return inputs.reshape(-1, *shape).contiguous()
+    return None
