@@ -13,10 +13,12 @@ try:
         sys.exit(0)
 
     import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
     from omegaconf import DictConfig
 
     from encore.compose import CONFIGS, MISTAKES, explain, plain
-    from encore.errors import CannotWrite, EncoreError
+    from encore.errors import CannotWrite, EncoreError, Interrupted, Preempted
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here: `make setup` makes the environment, .venv/bin/python runs in it")
 
@@ -28,16 +30,27 @@ failures: list[int] = []
 def train(cfg: DictConfig) -> float:
     """Run one config; returns the monitored metric, for sweepers: NaN where the run failed."""
     try:
+        announce()
         config = plain(cfg)
         from encore.runner import execute
 
         monitored = execute(config).monitored
         return math.nan if monitored is None else monitored
+    except (Interrupted, Preempted) as stop:  # the whole sweep is meant
+        complain(str(stop), stop.code)
+        sys.exit(stop.code)
     except EncoreError as error:
         complain(str(error), error.code)
     except Exception:
         complain(traceback.format_exc(), 1)
     return math.nan
+
+
+def announce() -> None:
+    """In a sweep, say which of its runs this is."""
+    job = HydraConfig.get()
+    if job.mode == RunMode.MULTIRUN:
+        print(f"\nrun {job.job.num + 1}: {job.job.override_dirname or 'as it is'}")
 
 
 def complain(what: str, code: int) -> None:
@@ -56,6 +69,8 @@ def main() -> int:
         complain(explain(mistake), 1)
     except OSError as error:
         complain(str(error), CannotWrite.code)
+    except KeyboardInterrupt:
+        complain("interrupted", Interrupted.code)
     except SystemExit as stop:  # --help and the like; 2 is argparse's word for a bad command line
         return 1 if stop.code == 2 else int(stop.code or 0)
     return max(failures, default=0)

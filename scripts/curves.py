@@ -5,7 +5,7 @@ from pathlib import Path
 
 from encore.command import end
 from encore.errors import InputError
-from encore.record.record import Result
+from encore.record.result import Result
 from encore.results.curves import figure
 from encore.results.runs import find
 
@@ -14,7 +14,9 @@ def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
-    parser.add_argument("--metrics", nargs="+", default=["loss", "accuracy"], help="without their split (loss accuracy)")
+    parser.add_argument(
+        "--metrics", nargs="+", default=["loss", "accuracy"], help="without their split (loss accuracy)"
+    )
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
     folders = [folder for given in wanted.runs for folder in (find(given) if given.is_dir() else [given])]

@@ -9,7 +9,7 @@ import yaml
 from encore.command import end
 from encore.config import check
 from encore.errors import InputError, NotReproduced
-from encore.record.record import Result
+from encore.record.result import Result
 
 
 def main() -> int:

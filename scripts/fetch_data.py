@@ -8,6 +8,7 @@ from encore.command import end
 from encore.compose import config_from
 from encore.errors import InputError
 
+
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)

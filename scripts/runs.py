@@ -1,22 +1,25 @@
 """List the runs: when, what, seed, status, metric, folder."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from encore.command import end
-from encore.record.record import Result
+from encore.record.result import Result
 from encore.results.runs import results
+
+RUNS = Path(os.environ.get("ENCORE_RUNS_DIR", "runs"))
 
 
 def main() -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs"), help="where runs are (runs)")
+    parser.add_argument("folder", nargs="?", type=Path, default=RUNS, help=f"where runs are ({RUNS})")
     parser.add_argument("--metric", default="test/accuracy", help="which to show (test/accuracy)")
     wanted = parser.parse_args()
     found, unreadable = results(wanted.folder)
-    rows = [("started (UTC)", "run", "seed", "status", wanted.metric, "folder")]
+    rows: list[tuple[str, ...]] = [("started (UTC)", "run", "seed", "status", wanted.metric, "folder")]
     rows += [row(result, wanted.metric) for result in found]
     widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
     for line in rows:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from encore.record.record import Result
+    from encore.record.result import Result
 
 
 def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":

@@ -54,8 +54,10 @@ def literal(value: Any) -> str:
         return "[" + ",".join(map(literal, value)) + "]"
     if isinstance(value, int | float):
         return repr(value)
-    quoted = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return str(value) if re.fullmatch(r"[A-Za-z_][\w./-]*", str(value)) else f"'{quoted}'"
+    if re.fullmatch(r"[A-Za-z_][\w./-]*", str(value)):
+        return str(value)
+    # In Hydra's quotes a backslash is itself, but before a quote it is an escape and has to be doubled.
+    return "'" + re.sub(r"(\\+)(?='|$)", r"\1\1", str(value)).replace("'", "\\'") + "'"
 
 
 def composed(overrides: list[str]) -> DictConfig:

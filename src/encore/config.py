@@ -96,6 +96,12 @@ def normalization(value: Any) -> str | None:
     return None if good else f"must be one of {', '.join(NORMALIZATIONS)}, or constants {{mean: […], std: […]}}"
 
 
+def devices(value: Any) -> str | None:
+    """How many devices, or their numbers."""
+    problem = list_of(integer(0))(value) if isinstance(value, list) and value else integer(1)(value)
+    return problem and "must be a number of devices, at least 1, or a list of their numbers"
+
+
 boolean = one_of(True, False)
 probability = number(0, 1)
 positive = number(0, open_low=True)
@@ -145,6 +151,7 @@ RULES: dict[str, Rule] = {
     "trainer.max_steps": integer(-1),
     "trainer.accelerator": text,
     "trainer.num_nodes": integer(1),
+    "trainer.devices": devices,
     "trainer.precision": one_of(*PRECISIONS),
     "trainer.gradient_clip_val": optional(positive),
     "trainer.accumulate_grad_batches": integer(1),

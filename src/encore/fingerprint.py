@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 # Settings that say where a run lives or how it is shown, and change no bit of its result.
-COSMETIC = ("runs_dir", "data_dir", "fresh", "logger", "callbacks.progress", "data.num_workers", "data.resident")
+COSMETIC = (
+    "runs_dir",
+    "data_dir",
+    "fresh",
+    "logger",
+    "callbacks.progress",
+    "data.num_workers",
+    "data.resident",
+)
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")
 # Rooms of src/encore that hold parts which only count where a config uses them, or that run afterwards.
 BY_USE = ("models", "results")

@@ -25,7 +25,12 @@ def text() -> str:
 
 def group(folder: Path) -> str:
     """One group's options."""
-    return "\n".join(f"{f'{folder.name}={file.stem}':32}  {about(file)}".rstrip() for file in sorted(folder.glob("*.yaml"))) + "\n"
+    return (
+        "\n".join(
+            f"{f'{folder.name}={file.stem}':32}  {about(file)}".rstrip() for file in sorted(folder.glob("*.yaml"))
+        )
+        + "\n"
+    )
 
 
 def about(file: Path) -> str:

@@ -24,8 +24,7 @@ class Ranks:
 
     def __enter__(self) -> "Ranks":
         """Give Lightning the environment in which every rank has been started for it."""
-        devices = self.cfg["trainer"].get("devices", 1)
-        self.count = len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdecimal() else 1
+        self.count = device_count(self.cfg)
         if self.count == 1 or "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ:
             self.count = 1
             return self
@@ -70,6 +69,12 @@ class Ranks:
                 os.environ[name] = value
         if self.count > 1:
             leave()
+
+
+def device_count(cfg: dict) -> int:
+    """Processes on this machine: `devices` is a number, or a list of devices' numbers."""
+    devices = cfg["trainer"].get("devices", 1)
+    return len(devices) if isinstance(devices, list) else int(devices)
 
 
 def leave() -> None:

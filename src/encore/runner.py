@@ -1,7 +1,8 @@
 """One run, from a config to its result, without torch until there is something to compute."""
 
 from encore.config import check
-from encore.record.record import Record, Result
+from encore.record.record import Record
+from encore.record.result import Result
 
 
 def execute(cfg: dict) -> Result:

@@ -13,13 +13,14 @@ import torch
 from encore.build import build, build_all
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
-from encore.optim.build import build_optimizer, build_schedule
 from encore.quiet import quiet
 from encore.ranks import Ranks
 from encore.record import summary
 from encore.record.checkpoints import WholeFiles, digest, load
 from encore.record.losses import Losses
-from encore.record.record import Record, Result
+from encore.record.record import Record
+from encore.record.result import Result
+from encore.rehearsal import check_accelerator, check_last_batch, rehearse
 
 
 @dataclass
@@ -79,7 +80,11 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
     Raises:
         EncoreError: the checkpoint, the data or the config cannot be used, or there is no test set.
     """
-    alone = {**cfg, "logger": {}, "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "num_nodes": 1}}
+    alone = {
+        **cfg,
+        "logger": {},
+        "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "num_nodes": 1},
+    }
     with quiet():
         parts = assemble(alone, scratch)
         weights = load(checkpoint)["state_dict"]
@@ -100,14 +105,14 @@ def assemble(cfg: dict, folder: Path) -> Parts:
         InputError: data that cannot be used.
     """
     torch.set_num_threads(cfg["threads"])
-    check_accelerator(cfg["trainer"])
+    check_accelerator(cfg)
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
     data.setup()
     task = build_task(cfg)
     check_last_batch(cfg, data, task)
     rehearse(cfg, task)
     losses = Losses()
-    trainer = build_trainer(cfg, folder, losses)
+    trainer = build_trainer(cfg, folder, data, losses)
     return Parts(data, task, trainer, losses)
 
 
@@ -120,39 +125,7 @@ def build_task(cfg: dict) -> pl.LightningModule:
     return build(cfg["task"], what="task", **recipes)
 
 
-def rehearse(cfg: dict, task: pl.LightningModule) -> None:
-    """Let every part do its work once on two examples of zeros, so that what cannot work is found now."""
-    inputs, targets = torch.zeros(2, *cfg["data"]["shape"]), torch.zeros(2, dtype=torch.long)
-    try:
-        task.eval()(inputs)
-        for augment in task.augmentations:  # type: ignore[union-attr]
-            inputs, targets = augment(inputs, targets)
-    except (RuntimeError, ValueError, IndexError, TypeError) as problem:
-        shape = cfg["data"]["shape"]
-        raise ConfigError(f"model, augment and data.shape={shape} do not fit together: {problem}") from problem
-    task.train()
-    optimizer = build_optimizer(cfg["optim"], task, torch.device("cpu"))
-    build_schedule(cfg["scheduler"], optimizer, {"epoch": cfg["trainer"]["max_epochs"], "step": 1_000_000})
-
-
-ACCELERATORS = {
-    "gpu": lambda: torch.cuda.is_available() or torch.backends.mps.is_available(),
-    "cuda": torch.cuda.is_available,
-    "mps": torch.backends.mps.is_available,
-}
-
-
-def check_accelerator(settings: dict) -> None:
-    """Raise ConfigError if this machine has not what the trainer asks for."""
-    wanted = settings.get("accelerator")
-    if wanted in ACCELERATORS and not ACCELERATORS[wanted]():
-        raise ConfigError(
-            f"trainer.accelerator={wanted} asks for a device that this machine has not: use trainer=cpu, "
-            "or trainer=default, which takes the best there is"
-        )
-
-
-def build_trainer(cfg: dict, folder: Path, losses: Losses) -> pl.Trainer:
+def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
     callbacks = [losses, *build_all(cfg["callbacks"], what="callbacks").values()]
     loggers = list(build_all(cfg["logger"], what="logger").values())
@@ -160,6 +133,8 @@ def build_trainer(cfg: dict, folder: Path, losses: Losses) -> pl.Trainer:
         if hasattr(logger, "start"):
             logger.start(folder)
     settings = dict(cfg["trainer"])
+    if not data.sizes["val"]:
+        settings["limit_val_batches"] = 0
     if isinstance(settings.get("profiler"), dict):
         settings["profiler"] = build(settings["profiler"], what="trainer.profiler", dirpath=str(folder))
     try:
@@ -177,28 +152,6 @@ def build_trainer(cfg: dict, folder: Path, losses: Losses) -> pl.Trainer:
         )
     except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as problem:
         raise ConfigError(f"trainer: {problem}") from problem
-
-
-def check_last_batch(cfg: dict, data: DataModule, task: pl.LightningModule) -> None:
-    """Every rank has an example of the last batch, and batch norm has two: of one alone there is no variance."""
-    size, examples = cfg["data"]["batch_size"], data.sizes["train"]
-    last = 0 if cfg["data"]["drop_last"] else examples % size
-    ranks = int(cfg["trainer"].get("num_nodes", 1)) * device_count(cfg)
-    normalized = any(isinstance(part, torch.nn.modules.batchnorm._BatchNorm) for part in task.modules())
-    needed = ranks * (2 if normalized else 1)
-    for what, length in (("an epoch's last batch", last), ("a batch", size)):
-        if length and length < needed:
-            raise ConfigError(
-                f"data.batch_size={size} leaves {what} of {length} of the {examples} training examples, and "
-                f"{'batch norm' if normalized else 'the ranks'} needs {needed}: "
-                "choose another data.batch_size, or data.drop_last=true"
-            )
-
-
-def device_count(cfg: dict) -> int:
-    """Processes on this machine."""
-    devices = cfg["trainer"].get("devices", 1)
-    return len(devices) if isinstance(devices, list) else int(devices) if str(devices).isdecimal() else 1
 
 
 def starting_point(record: Record, parts: Parts) -> tuple[Path | None, int]:
@@ -267,7 +220,7 @@ def outcome(cfg: dict, parts: Parts) -> dict[str, Any]:
     weights = parts.task.state_dict()
     return {
         "metrics": metrics,
-        "monitored": best.get("value", metrics.get("train/loss")),
+        "monitored": metrics.get("train/loss") if best.get("value") is None else best["value"],
         "best": best,
         "weights_sha256": digest(weights),
         "losses_sha256": parts.losses.sha256,

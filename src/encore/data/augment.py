@@ -5,6 +5,7 @@ A step maps inputs [n, *shape] and targets to inputs and targets of the same len
 the task seeds anew for every training step.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -76,7 +77,10 @@ class RandomErasing:
     """
 
     def __init__(
-        self, probability: float = 0.5, area: Sequence[float] = (0.02, 0.33), ratio: Sequence[float] = (0.3, 3.3)
+        self,
+        probability: float = 0.5,
+        area: Sequence[float] = (0.02, 0.33),
+        ratio: Sequence[float] = (0.3, 3.3),
     ) -> None:
         self.probability = in_unit_interval("probability", probability)
         self.area = [in_unit_interval("area", bound) for bound in area]
@@ -88,8 +92,8 @@ class RandomErasing:
         """Inputs [n, c, h, w]."""
         n, _, height, width = inputs.shape
         chosen, area, ratio, y, x = torch.rand(5, n, device=inputs.device)
-        area = torch.lerp(*area.new_tensor(self.area), area) * height * width
-        ratio = torch.lerp(*ratio.new_tensor(self.ratio).log(), ratio).exp()
+        area = between(self.area, area) * height * width
+        ratio = between([math.log(bound) for bound in self.ratio], ratio).exp()
         rows = (area * ratio).sqrt().round().clamp(max=height)
         columns = (area / ratio).sqrt().round().clamp(max=width)
         erased = rectangles(inputs, y * (height - rows + 1), rows, x * (width - columns + 1), columns)
@@ -140,6 +144,12 @@ class CutMix:
         kept = 1 - replaced.flatten(1).to(inputs.dtype).mean(1)
         mixed = torch.where(replaced, inputs[other], inputs)
         return mixed, mix(probabilities(targets, self.num_classes, inputs), other, kept)
+
+
+def between(bounds: Sequence[float], place: Tensor) -> Tensor:
+    """From the first bound, where `place` is 0, to the second, where it is 1."""
+    low, high = bounds
+    return low + (high - low) * place
 
 
 def rectangles(inputs: Tensor, top: Tensor, rows: Tensor, left: Tensor, columns: Tensor) -> Tensor:

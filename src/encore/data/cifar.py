@@ -2,7 +2,6 @@
 
 import pickle
 from pathlib import Path
-from typing import Any
 
 from torchvision import datasets
 
@@ -10,10 +9,10 @@ from torchvision import datasets
 class CIFAR100(datasets.CIFAR100):
     """torchvision's CIFAR-100 (Krizhevsky 2009), with the 100 fine or the 20 coarse labels."""
 
-    def __init__(self, *args: Any, labels: str = "fine", **kwargs: Any) -> None:
+    def __init__(self, root: str, train: bool = True, labels: str = "fine", download: bool = False) -> None:
         if labels not in ("fine", "coarse"):
             raise ValueError(f"labels must be fine or coarse, not {labels!r}")
-        super().__init__(*args, **kwargs)
+        super().__init__(root, train=train, download=download)
         if labels == "coarse":
             self.targets = []
             for file, _ in self.train_list if self.train else self.test_list:

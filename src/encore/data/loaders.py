@@ -71,7 +71,10 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         for inputs, targets in self.gather(self.order.batches(self.epoch())):
-            yield self.normalize(inputs.to(self.device, non_blocking=True)), targets.to(self.device, non_blocking=True)
+            yield (
+                self.normalize(inputs.to(self.device, non_blocking=True)),
+                targets.to(self.device, non_blocking=True),
+            )
 
 
 class Resident:
@@ -101,7 +104,7 @@ class Streamed:
         """Read each batch in a worker; they arrive in order."""
         loader = DataLoader(
             ByBatch(self.source),
-            sampler=[batch.tolist() for batch in batches],  # type: ignore[arg-type]
+            sampler=[batch.tolist() for batch in batches],
             batch_size=None,
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,

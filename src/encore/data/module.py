@@ -77,13 +77,19 @@ class DataModule(pl.LightningDataModule):
             self.recipe["batch_size"],
             seed=self.seed if self.recipe["shuffle"] else None,
             drop_last=self.recipe["drop_last"],
-            **self.ranks(),
+            rank=self.rank,
+            world_size=self.world_size,
         )
 
-    def ranks(self) -> dict[str, int]:
+    @property
+    def rank(self) -> int:
         """This process's place among those that train together."""
-        trainer = self.trainer
-        return {"rank": trainer.global_rank, "world_size": trainer.world_size} if trainer else {}
+        return self.trainer.global_rank if self.trainer else 0
+
+    @property
+    def world_size(self) -> int:
+        """How many processes train together."""
+        return self.trainer.world_size if self.trainer else 1
 
     def train_dataloader(self) -> Loader:
         """Training batches, in an order of (seed, epoch)."""
@@ -101,7 +107,9 @@ class DataModule(pl.LightningDataModule):
         """Batches of one epoch, each example once."""
         if not len(indices):
             return []
-        return self.loader(source, Order(indices, self.recipe["eval_batch_size"], **self.ranks()))
+        return self.loader(
+            source, Order(indices, self.recipe["eval_batch_size"], rank=self.rank, world_size=self.world_size)
+        )
 
     def loader(self, source: Source, order: Order) -> Loader:
         """Batches of a source on the trainer's device."""

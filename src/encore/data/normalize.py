@@ -1,4 +1,4 @@
-"""Normalisation as one multiplication and one addition per value, from the training split alone."""
+"""Normalisation as one subtraction and one multiplication per value, from the training split alone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ CHUNK = 4096  # examples in float64 at a time
 
 @dataclass(frozen=True)
 class Affine:
-    """x · scale + shift, with a value a channel (pictures) or a column (tables)."""
+    """(x - center) · scale, with a value a channel (pictures) or a column (tables)."""
 
+    center: Tensor
     scale: Tensor
-    shift: Tensor
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Raw inputs [k, *shape] as normalised float32."""
-        return inputs.to(torch.float32).mul_(self.scale).add_(self.shift)
+        return inputs.to(torch.float32, copy=True).sub_(self.center).mul_(self.scale)
 
     def to(self, device: torch.device) -> "Affine":
         """The same on a device."""
-        return Affine(self.scale.to(device), self.shift.to(device))
+        return Affine(self.center.to(device), self.scale.to(device))
 
 
 def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...]) -> Affine:
@@ -47,7 +47,7 @@ def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...])
         center, spread = FITS[norm](source, train, unit)
     spread = torch.where(spread > 0, spread, 1.0)  # a constant column stays finite
     view = (-1, *[1] * (len(shape) - 1))
-    return Affine((1 / (unit * spread)).float().view(view), (-center / spread).float().view(view))
+    return Affine((center * unit).float().view(view), (1 / (unit * spread)).float().view(view))
 
 
 def standardize(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:

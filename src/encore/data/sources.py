@@ -160,14 +160,20 @@ def read(dataset: Any, data: dict) -> Source:
         raise InputError(f"data={name} holds no examples")
     low, high = int(targets.min()), int(targets.max())
     if low < 0 or high >= classes:
-        raise InputError(f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}")
+        raise InputError(
+            f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}"
+        )
     if not hasattr(dataset, "data"):
         if len(shape) != 3 or shape[0] not in (1, 3):
-            raise InputError(f"data={name} holds pictures: data.shape must be [1 or 3, height, width], not {list(shape)}")
+            raise InputError(
+                f"data={name} holds pictures: data.shape must be [1 or 3, height, width], not {list(shape)}"
+            )
         return MapSource(dataset, targets, shape)
     inputs = arranged(natural(torch.as_tensor(np.asarray(dataset.data))), shape)
     if inputs is None:
-        raise InputError(f"data={name} has examples of shape {list(dataset.data.shape[1:])}, not data.shape={list(shape)}")
+        raise InputError(
+            f"data={name} has examples of shape {list(dataset.data.shape[1:])}, not data.shape={list(shape)}"
+        )
     if len(inputs) != len(targets):
         raise InputError(f"data={name} has {len(inputs)} inputs but {len(targets)} targets")
     if inputs.is_floating_point() and not torch.isfinite(inputs).all():

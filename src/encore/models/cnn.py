@@ -42,11 +42,15 @@ class CNN(nn.Module):
             if stage:
                 layers.append(nn.MaxPool2d(2))
             for _ in range(depth):
-                layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+                layers += [
+                    nn.Conv2d(before, width, 3, padding=1, bias=False),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(),
+                ]
                 before = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(before, num_classes))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster one on CPUs and GPUs
+        self.to(memory_format=torch.channels_last)  # the faster one on CPUs and GPUs
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of a batch."""

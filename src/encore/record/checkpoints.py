@@ -93,7 +93,7 @@ class Checkpoints(Checkpoint):
 
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
         """Nothing is saved in the middle of an epoch, but the best weights so far are put on disk."""
-        if trainer.is_global_zero and isinstance(exception, Exception):
+        if trainer.is_global_zero and not isinstance(exception, OSError):  # such as a full disk
             self.save_best(task)
 
     def choose(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:

@@ -21,8 +21,11 @@ class Losses(pl.Callback):
 
     def __init__(self) -> None:
         self.sha256 = hashlib.sha256().hexdigest()
-        self.epoch: list[Tensor] = []
         self.unseen: list[tuple[Tensor, int, float]] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Begin the epoch's digest with the one before."""
+        self.digest = hashlib.sha256(bytes.fromhex(self.sha256))
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Note what the step is taken with."""
@@ -34,7 +37,6 @@ class Losses(pl.Callback):
     ) -> None:
         """Keep the loss; look at those not yet seen now and then, and at the end of the epoch."""
         loss = outputs["loss"].detach()
-        self.epoch.append(loss)
         self.unseen.append((loss, self.step, self.lr))
         if len(self.unseen) >= EVERY or trainer.is_last_batch:
             self.look(trainer)
@@ -42,13 +44,14 @@ class Losses(pl.Callback):
             log_batch_loss(trainer, loss, self.step)
 
     def look(self, trainer: pl.Trainer) -> None:
-        """Raise Diverged at the first loss that is not finite."""
+        """Digest what has not been seen; raise Diverged at the first loss that is not finite."""
         if not self.unseen:
             return
         losses = torch.stack([loss for loss, _, _ in self.unseen]).float().cpu()
         for place in (~losses.isfinite()).nonzero()[:1].flatten().tolist():
             _, step, lr = self.unseen[place]
             raise Diverged(advice(f"the loss is {losses[place]:g}", step, trainer.current_epoch, lr))
+        self.digest.update(losses.numpy().tobytes())
         self.unseen.clear()
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
@@ -59,9 +62,8 @@ class Losses(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Chain the epoch's losses to those before."""
-        losses = torch.stack(self.epoch).float().cpu()
-        self.sha256 = hashlib.sha256(bytes.fromhex(self.sha256) + losses.numpy().tobytes()).hexdigest()
-        self.epoch.clear()
+        self.look(trainer)
+        self.sha256 = self.digest.hexdigest()
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """The last step can break what its loss did not show."""

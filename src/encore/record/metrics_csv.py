@@ -61,7 +61,10 @@ class MetricsCSV(Logger):
         if new or not self.rows:
             rows = self.read()
             self.columns += new
-            write_text(self.file, "".join(map(self.line, [dict(zip(self.columns, self.columns, strict=True)), *rows])))
+            write_text(
+                self.file,
+                "".join(map(self.line, [dict(zip(self.columns, self.columns, strict=True)), *rows])),
+            )
         with self.file.open("a", newline="") as stream:
             stream.write(self.line(self.pending))
         self.rows += 1

@@ -5,11 +5,9 @@ import itertools
 import logging
 import os
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +16,9 @@ import yaml
 
 from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, lineage
-from encore.record.files import read_json, write_json, write_text
+from encore.record.files import write_text
+from encore.record.result import Result, readable
+from encore.record.terminal import start_logging, stop_logging
 
 try:
     import fcntl
@@ -27,59 +27,13 @@ except ImportError:  # Windows: two processes on one folder are not kept apart t
 
 log = logging.getLogger("encore")
 
-OUTCOMES: dict[type[BaseException], str] = {Diverged: "diverged", Preempted: "preempted", Interrupted: "preempted"}
+OUTCOMES: dict[type[BaseException], str] = {
+    Diverged: "diverged",
+    Preempted: "preempted",
+    Interrupted: "preempted",
+    KeyboardInterrupt: "preempted",
+}
 SHOWN = 10  # characters of the fingerprint in a folder's name
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gave; `result.json` holds the same.
-
-    Attributes:
-        folder: where everything else is.
-        status: `running`, `finished`, `preempted`, `diverged` or `failed`.
-        metrics: last epoch's `train/…` and `val/…`, and `test/…` of the best weights.
-        monitored: the best value of the monitored metric; None before there is one.
-        weights_sha256: of the last weights.
-        losses_sha256: of every step's loss.
-    """
-
-    folder: Path
-    status: str
-    fingerprint: str
-    seed: int
-    name: str
-    started: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    monitored: float | None = None
-    best: dict[str, Any] = field(default_factory=dict)
-    weights_sha256: str | None = None
-    losses_sha256: str | None = None
-    epochs: int = 0
-    steps: int = 0
-    seconds: float = 0.0
-    lineage: str | None = None
-    stopped_early: bool = False
-    error: str | None = None
-
-    @classmethod
-    def read(cls, folder: Path) -> "Result":
-        """Read a run folder's result.
-
-        Raises:
-            InputError: there is none, or it cannot be read.
-        """
-        if not folder.is_dir():
-            raise InputError(f"there is no run folder {folder}; python scripts/runs.py lists the runs")
-        held = read_json(folder / "result.json")
-        try:
-            return cls(folder=folder, **held)
-        except TypeError as problem:
-            raise InputError(f"{folder / 'result.json'} is no run's result: {problem}") from problem
-
-    def write(self) -> None:
-        """Write `result.json` in one step."""
-        write_json(self.folder / "result.json", {k: v for k, v in vars(self).items() if k != "folder"})
 
 
 class Record:
@@ -204,14 +158,6 @@ class Record:
         return max(relatives, key=lambda held: held.epochs, default=None)
 
 
-def readable(folder: Path) -> Result | None:
-    """A folder's result, or None where it has none."""
-    try:
-        return Result.read(folder)
-    except InputError:
-        return None
-
-
 def run_name(cfg: dict) -> str:
     """What a run is called: its data, model and optimiser."""
     return f"{cfg['data']['name']}-{cfg['model']['name']}-{cfg['optim']['name']}"
@@ -238,22 +184,3 @@ def hold(lock: IO[str], folder: Path) -> None:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-
-
-def start_logging(file: Path) -> None:
-    """Send what the run says to the terminal, and with every epoch to its file."""
-    stop_logging()
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
-    terminal.setLevel(logging.INFO)
-    for handler in (terminal, kept):
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        log.addHandler(handler)
-
-
-def stop_logging() -> None:
-    """Close the run's log."""
-    for handler in list(log.handlers):
-        log.removeHandler(handler)
-        handler.close()

@@ -1,19 +1,25 @@
 """What a run says: what is going to run, and what came out."""
 
 import logging
+import sys
 from pathlib import Path
 
 import pytorch_lightning as pl
 
 from encore.config import show
 from encore.data.module import DataModule
-from encore.record.record import Result
+from encore.record.result import Result
 
 log = logging.getLogger("encore")
 
 
 def before(
-    cfg: dict, folder: Path, data: DataModule, task: pl.LightningModule, trainer: pl.Trainer, epochs_before: int
+    cfg: dict,
+    folder: Path,
+    data: DataModule,
+    task: pl.LightningModule,
+    trainer: pl.Trainer,
+    epochs_before: int,
 ) -> None:
     """Say in a few lines what is going to run."""
     sizes = ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
@@ -46,15 +52,22 @@ def after(result: Result) -> None:
     best = result.best
     chosen = f"best epoch {best['epoch']} by {best['monitor']}" if best.get("monitor") else "the last weights"
     log.info(
-        "\n%s\n\n%d epochs, %d steps, %.1f s; test with %s\n%s\n.venv/bin/tensorboard --logdir %s",
+        "\n%s\n\n%d epochs, %d steps, %.1f s; test with %s\n%s\n%s --logdir %s",
         table(result.metrics),
         result.epochs,
         result.steps,
         result.seconds,
         chosen,
         result.folder,
+        tensorboard(),
         result.folder.parent.parent,
     )
+
+
+def tensorboard() -> str:
+    """The command of this environment's TensorBoard, as short as it can be typed here."""
+    command = Path(sys.executable).with_name("tensorboard")
+    return str(command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command)
 
 
 def table(metrics: dict[str, float]) -> str:

@@ -37,7 +37,7 @@ class TensorBoard(TensorBoardLogger):
     @property
     def writer(self) -> SummaryWriter:
         """The writer of events."""
-        return self.experiment  # type: ignore[return-value]
+        return self.experiment
 
     @rank_zero_only
     def describe(self, cfg: dict, net: nn.Module, example: Tensor, metrics: list[str]) -> None:
@@ -62,7 +62,7 @@ class TensorBoard(TensorBoardLogger):
     def conclude(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
         """Show the settings and what they gave under HPARAMS; the metrics are logged already."""
         for summary in hparams(settings, metrics):
-            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+            self.writer._get_file_writer().add_summary(summary)
 
     def finalize(self, status: str) -> None:
         """Put on disk what is known; the run's test may follow its training."""

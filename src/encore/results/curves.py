@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from encore.errors import InputError
-from encore.record.record import Result
+from encore.record.result import Result
 
 
 def curve(folder: Path, metric: str) -> tuple[list[int], list[float]]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from encore.errors import InputError
-from encore.record.record import Result
+from encore.record.result import Result
 
 
 def find(folder: Path) -> Iterator[Path]:

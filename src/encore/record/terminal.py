@@ -1,0 +1,26 @@
+"""Where what a run says goes: to the terminal, and into its train.log."""
+
+import logging
+import sys
+from pathlib import Path
+
+log = logging.getLogger("encore")
+
+
+def start_logging(file: Path) -> None:
+    """Send what the run says to the terminal, and with every epoch to its file."""
+    stop_logging()
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal.setLevel(logging.INFO)
+    for handler in (terminal, kept):
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        log.addHandler(handler)
+
+
+def stop_logging() -> None:
+    """Close the run's log."""
+    for handler in list(log.handlers):
+        log.removeHandler(handler)
+        handler.close()

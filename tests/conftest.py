@@ -1,0 +1,128 @@
+"""What tests share: a way to run Encore, small datasets in the real formats, and the real data where they are."""
+
+import gzip
+import hashlib
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch; two workers share two cores
+
+ROOT = Path(__file__).parents[1]
+REAL = Path(os.environ.get("ENCORE_DATA_DIR", "data"))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Any]:
+    """`encore.run` into a folder of the test's own: `run({"optim.lr": 0.1})`, or `run("optim=sgd", "seed=1")`."""
+    import encore
+
+    def go(*overrides: Any) -> Any:
+        words = {"runs_dir": str(tmp_path / "runs"), "threads": 1, "trainer.accelerator": "cpu"}
+        if overrides and isinstance(overrides[0], dict):
+            return encore.run({**words, **overrides[0]})
+        return encore.run([*(f"{key}={value}" for key, value in words.items()), *overrides])
+
+    return go
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A command as a user types it: `command("train.py", "model=foo")`; runs go below the test's own folder."""
+
+    def go(script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(ROOT / script), *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment},
+        )
+
+    return go
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder with the real datasets."""
+    for name in ("MNIST", "FashionMNIST"):
+        if not (REAL / name / "raw").is_dir():
+            pytest.skip(f"needs the real {name} in {REAL.resolve()}: python scripts/fetch_data.py mnist fashion_mnist")
+    return REAL
+
+
+def write_idx(folder: Path, prefix: str, images: np.ndarray, labels: np.ndarray, compress: bool = False) -> None:
+    """Write a set in MNIST's format."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array, magic in (
+        (f"{prefix}-images-idx3-ubyte", images, 0x803),
+        (f"{prefix}-labels-idx1-ubyte", labels, 0x801),
+    ):
+        content = struct.pack(f">I{array.ndim}I", magic, *array.shape) + array.astype(np.uint8).tobytes()
+        if compress:
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
+        else:
+            (folder / name).write_bytes(content)
+
+
+def pictures(n: int, classes: int, shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures whose brightness tells their class, and the classes, each as often."""
+    labels = np.arange(n) % classes
+    noise = np.random.default_rng(seed).integers(0, 40, (n, *shape))
+    return (noise + labels.reshape(-1, *[1] * len(shape)) * (200 // classes)).astype(np.uint8), labels
+
+
+@pytest.fixture
+def mnist_files(tmp_path: Path) -> Callable[..., Path]:
+    """Make a data folder with a small dataset of MNIST's format: `mnist_files("KMNIST")`."""
+
+    def make(name: str, compress: bool = False) -> Path:
+        raw = tmp_path / "data" / name / "raw"
+        write_idx(raw, "train", *pictures(400, 10, (28, 28)), compress)
+        write_idx(raw, "t10k", *pictures(100, 10, (28, 28), seed=1), compress)
+        return tmp_path / "data"
+
+    return make
+
+
+@pytest.fixture
+def cifar_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Make a data folder with a small dataset of CIFAR's format, and tell torchvision its files' digests."""
+
+    def make(name: str) -> Path:
+        from torchvision import datasets
+
+        cls = getattr(datasets, name)
+        folder = tmp_path / "data" / cls.base_folder
+        folder.mkdir(parents=True)
+        lists: dict[str, list[list[str]]] = {}
+        for which, n in (("train_list", 200), ("test_list", 100)):
+            lists[which] = []
+            for file, _ in getattr(cls, which):
+                fine = 100 if name == "CIFAR100" else 10
+                images, labels = pictures(n, fine, (3072,))
+                keys = {"fine_labels": labels.tolist(), "coarse_labels": (labels // 5).tolist()}
+                content = {"data": images, **(keys if fine == 100 else {"labels": labels.tolist()})}
+                lists[which].append([file, write_pickle(folder / file, content)])
+            monkeypatch.setattr(cls, which, lists[which])
+        names = {cls.meta["key"]: [str(number) for number in range(100)]}
+        monkeypatch.setattr(cls, "meta", {**cls.meta, "md5": write_pickle(folder / cls.meta["filename"], names)})
+        return tmp_path / "data"
+
+    return make
+
+
+def write_pickle(file: Path, content: Any) -> str:
+    """Write a pickle; returns its MD5."""
+    file.write_bytes(pickle.dumps(content))
+    return hashlib.md5(file.read_bytes()).hexdigest()

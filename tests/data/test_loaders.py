@@ -1,0 +1,68 @@
+import torch
+
+from encore.data.loaders import Loader, Order, Resident, Streamed
+from encore.data.normalize import Affine
+from encore.data.sources import ArraySource
+
+CPU = torch.device("cpu")
+SOURCE = ArraySource(torch.arange(25.0).reshape(25, 1), torch.arange(25) % 5)
+IDENTITY = Affine(torch.zeros(1), torch.ones(1))
+
+
+def batches(gather, order, epoch=0):
+    return [
+        (inputs.flatten().tolist(), targets.tolist())
+        for inputs, targets in Loader(gather, order, IDENTITY, CPU, lambda: epoch)
+    ]
+
+
+def test_an_epoch_has_every_example_once_with_its_target():
+    got = batches(Resident(SOURCE, CPU), Order(torch.arange(25), 4, seed=0))
+    assert [len(inputs) for inputs, _ in got] == [4] * 6 + [1]
+    assert sorted(value for inputs, _ in got for value in inputs) == list(range(25))
+    assert all(target == value % 5 for inputs, targets in got for value, target in zip(inputs, targets, strict=True))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch_alone():
+    gather, order = Resident(SOURCE, CPU), Order(torch.arange(25), 4, seed=0)
+    third = batches(gather, order, epoch=3)
+    torch.manual_seed(5)
+    batches(gather, order, epoch=1)
+    assert third == batches(gather, order, epoch=3)
+    assert third != batches(gather, order, epoch=4)
+    assert third != batches(gather, Order(torch.arange(25), 4, seed=1), epoch=3)
+
+
+def test_without_shuffling_the_order_is_the_data_s_own():
+    assert batches(Resident(SOURCE, CPU), Order(torch.arange(25), 25))[0][0] == list(range(25))
+
+
+def test_the_last_batch_can_be_dropped():
+    order = Order(torch.arange(25), 4, drop_last=True)
+    assert len(order) == 6 == len(batches(Resident(SOURCE, CPU), order))
+
+
+def test_worker_processes_give_the_same_batches():
+    order = Order(torch.arange(25), 4, seed=0)
+    resident = batches(Resident(SOURCE, CPU), order, epoch=2)
+    for workers in (0, 1, 2):
+        assert batches(Streamed(SOURCE, workers, pin_memory=False), order, epoch=2) == resident
+
+
+def test_streaming_draws_nothing_from_the_run_s_generator():
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    batches(Streamed(SOURCE, 1, pin_memory=False), Order(torch.arange(25), 4, seed=0))
+    assert torch.get_rng_state().equal(state)
+
+
+def test_ranks_share_each_batch():
+    whole = Order(torch.arange(25), 8, seed=0).batches(0)
+    ranks = [Order(torch.arange(25), 8, seed=0, rank=rank, world_size=3).batches(0) for rank in range(3)]
+    for batch, *parts in zip(whole, *ranks, strict=True):
+        assert sorted(torch.cat(parts).tolist()) == sorted(batch.tolist())
+
+
+def test_pictures_stay_bytes_until_they_are_a_batch():
+    source = ArraySource(torch.zeros(10, 1, 4, 4, dtype=torch.uint8), torch.zeros(10, dtype=torch.long))
+    assert Resident(source, CPU).inputs.dtype == torch.uint8

@@ -1,0 +1,73 @@
+import pytest
+
+from encore.compose import composed, config_from, literal, words
+from encore.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        0.1,
+        1e-10,
+        "relu",
+        "a b",
+        "it's",
+        "c:\\x",
+        "ends\\",
+        [1, 2],
+        ["a b"],
+        {"mean": [0.5], "std": [1.0]},
+    ],
+)
+def test_values_survive_the_command_line(value):
+    cfg = composed(words({"data.normalize": value}))
+    assert cfg["data"]["normalize"] == value
+
+
+def test_an_empty_text_is_quoted():
+    assert literal("") == "''"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optim.lrr=1", "did you mean optim.lr?"),
+        ("optim.weight_deacy=1", "did you mean optim.weight_decay?"),
+        ("modle=mlp", "did you mean model?"),
+        ("model=mpl", "did you mean mlp?"),
+        ("model=foo", "choose from cnn, mlp, resnet18, softmax, wide_resnet"),
+        ("optim.lr=[1", "no viable alternative"),
+        ("data=images", "is not set"),
+    ],
+)
+def test_mistakes_are_explained(override, message):
+    with pytest.raises(ConfigError) as caught:
+        config_from([override])
+    assert message in str(caught.value)
+
+
+def test_several_options_of_a_group():
+    assert list(config_from({"augment": ["flip_crop", "random_erasing"]})["augment"]) == [
+        "flip",
+        "crop",
+        "random_erasing",
+    ]
+
+
+def test_a_callback_is_taken_away_by_name():
+    assert "norms" not in config_from(["~callbacks.norms"])["callbacks"]
+
+
+def test_composing_leaves_hydra_as_it_was():
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    from encore.help import CONFIGS
+
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        before = GlobalHydra.instance().hydra
+        config_from({})
+        assert GlobalHydra.instance().hydra is before

@@ -1,0 +1,90 @@
+import copy
+
+import pytest
+
+from encore.compose import config_from
+from encore.config import check
+from encore.errors import ConfigError
+
+
+@pytest.fixture(scope="module")
+def default():
+    return config_from({})
+
+
+def changed(cfg, path, value):
+    cfg = copy.deepcopy(cfg)
+    node = cfg
+    *parents, last = path.split(".")
+    for key in parents:
+        node = node[key]
+    node[last] = value
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed", -1),
+        ("seed", None),
+        ("seed", True),
+        ("seed", 1.5),
+        ("optim.lr", "abc"),
+        ("optim.lr", 0),
+        ("optim.lr", float("nan")),
+        ("optim.weight_decay", -1e-4),
+        ("data.batch_size", 0),
+        ("data.batch_size", 6.4),
+        ("data.fraction", 0),
+        ("data.fraction", 1.1),
+        ("data.val_fraction", 1),
+        ("data.normalize", "zscore"),
+        ("data.normalize", {"mean": [0.5]}),
+        ("data.normalize", {"mean": [0.5], "std": [0.0]}),
+        ("model.widths", [128, 0]),
+        ("model.widths", 128),
+        ("model.dropout", 1.0),
+        ("trainer.max_epochs", 0),
+        ("trainer.precision", "8-bit"),
+        ("monitor.mode", "best"),
+        ("data.resident", "yes"),
+        ("data.name", "a/b"),
+    ],
+)
+def test_impossible_values_are_named_with_their_setting(default, path, value):
+    with pytest.raises(ConfigError, match=path):
+        check(changed(default, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("optim.lr", 1),
+        ("optim.weight_decay", 0),
+        ("data.fraction", 0.01),
+        ("data.normalize", {"mean": [0.1307], "std": [0.3081]}),
+        ("model.widths", []),
+        ("trainer.gradient_clip_val", 1.0),
+        ("trainer.precision", "bf16-mixed"),
+    ],
+)
+def test_possible_values_pass(default, path, value):
+    check(changed(default, path, value))
+
+
+def test_every_mistake_is_reported_at_once(default):
+    cfg = changed(changed(default, "optim.lr", -1), "trainer.max_epochs", 0)
+    with pytest.raises(ConfigError) as caught:
+        check(cfg)
+    assert "optim.lr" in str(caught.value)
+    assert "trainer.max_epochs" in str(caught.value)
+
+
+def test_fractions_that_leave_nothing_to_train_on(default):
+    with pytest.raises(ConfigError, match="add up"):
+        check(changed(changed(default, "data.val_fraction", 0.5), "data.test_fraction", 0.5))
+
+
+def test_early_stopping_on_a_validation_set_that_is_not_there():
+    with pytest.raises(ConfigError, match=r"callbacks\.early_stopping\.monitor"):
+        config_from({"callbacks": "early_stopping", "data.val_fraction": 0.0})

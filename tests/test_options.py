@@ -1,0 +1,116 @@
+"""Every option of every group composes, builds and trains; and so does every pair of model, optimiser and schedule."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import encore
+from encore.compose import config_from
+from encore.config import check
+from encore.help import CONFIGS
+
+TWO_STEPS = {  # on the CPU, whatever else is there; tests/test_run.py asks for what is not
+    "debug": "fast",
+    "trainer.accelerator": "cpu",
+    "threads": 1,
+    "data.batch_size": 8,
+    "callbacks.progress": None,
+}
+SMALL = {"wide_resnet": {"model.depth": 10, "model.widen_factor": 1}}
+# What an option needs beside its name.
+NEEDS = {
+    ("data", "images"): {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
+    ("data", "npz"): {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
+    ("data", "mnist"): {"data.sha256": None},
+    ("data", "fashion_mnist"): {"data.sha256": None},
+    ("trainer", "ddp"): {
+        "trainer.devices": 1,
+        "trainer.strategy": "auto",
+    },  # tests/test_run.py runs two processes
+    ("debug", "overfit"): {"trainer.max_epochs": 2},
+    ("debug", "profile"): {"trainer.max_epochs": 1},
+}
+ELSEWHERE = ("experiment",)  # tests/test_experiments.py
+
+
+def options(group):
+    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+
+
+GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
+EVERY = [(group, option) for group in GROUPS if group not in ELSEWHERE for option in options(group)]
+
+
+@pytest.mark.parametrize(("group", "option"), EVERY, ids=lambda value: value)
+def test_every_option_trains_two_steps(group, option, tmp_path, monkeypatch, mnist_files, cifar_files):
+    monkeypatch.chdir(tmp_path)
+    settings = {**TWO_STEPS, **SMALL.get(option, {}), group: option, **NEEDS.get((group, option), {})}
+    if group == "data":
+        make_files(option, mnist_files, cifar_files)
+    result = encore.run(settings)
+    assert result.status == "finished"
+    assert result.steps == {"overfit": 2, "profile": 158}.get(option, 2)
+
+
+def make_files(option, mnist_files, cifar_files):
+    """Small files of a dataset's format, in ./data."""
+    if option in ("mnist", "fashion_mnist"):
+        mnist_files({"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}[option])
+    elif option.startswith("cifar"):
+        cifar_files("CIFAR10" if option == "cifar10" else "CIFAR100")
+    elif option == "images":
+        for number in range(40):
+            folder = Path("photos") / "ab"[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (9, 9), number).save(folder / f"{number}.png")
+    elif option == "npz":
+        np.savez("own.npz", x=np.random.default_rng(0).normal(size=(40, 6)), y=np.arange(40) % 2)
+
+
+def pairwise(*axes):
+    """Few combinations in which every pair of values of two axes occurs."""
+    missing = {
+        ((i, a), (j, b)) for i, j in itertools.combinations(range(len(axes)), 2) for a in axes[i] for b in axes[j]
+    }
+    chosen = []
+    while missing:
+        best = max(itertools.product(*axes), key=lambda row: len(pairs(row) & missing))
+        missing -= pairs(best)
+        chosen.append(best)
+    return chosen
+
+
+def pairs(row):
+    return set(itertools.combinations(enumerate(row), 2))
+
+
+COMBINATIONS = pairwise(options("model"), options("optim"), options("scheduler"))
+
+
+def test_the_combinations_hold_every_pair():
+    covered = set().union(*(pairs(row) for row in COMBINATIONS))
+    models, optims, schedulers = (options(group) for group in ("model", "optim", "scheduler"))
+    expected = len(models) * len(optims) + len(models) * len(schedulers) + len(optims) * len(schedulers)
+    assert len(covered) == expected
+
+
+@pytest.mark.parametrize(("model", "optim", "scheduler"), COMBINATIONS, ids=lambda value: value)
+def test_every_pair_trains_two_steps(model, optim, scheduler, tmp_path):
+    settings = {**TWO_STEPS, **SMALL.get(model, {}), "model": model, "optim": optim, "scheduler": scheduler}
+    result = encore.run({**settings, "logger": "none", "runs_dir": str(tmp_path)})
+    assert result.status == "finished"
+    assert result.steps == 2
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_every_experiment_composes(experiment):
+    check(config_from({"experiment": experiment}))
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_models_take_their_sizes_from_the_data(model):
+    cfg = config_from({"model": model, "data": "cifar100"})["model"]
+    assert (cfg["in_shape"], cfg["num_classes"]) == ([3, 32, 32], 100)
