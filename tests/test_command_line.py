@@ -1,5 +1,6 @@
 """What a user types, and what comes back: the message, the exit code, and no run folder where nothing ran."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 import pytest
 from conftest import ROOT
 
+OTHER_FILES = ("train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 OFFLINE = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
 
 
@@ -75,8 +77,16 @@ def test_a_data_file_that_is_not_what_it_was(command, tmp_path, mnist_files, har
     folder = mnist_files("MNIST")
     file = folder / "MNIST" / "raw" / "train-images-idx3-ubyte"
     content = file.read_bytes()
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    (tmp_path / "mine" / "data" / "small.yaml").write_text(
+        "defaults: [mnist]\nsha256:\n"
+        f"  MNIST/raw/train-images-idx3-ubyte: {hashlib.sha256(content).hexdigest()}\n"
+        + "".join(f"  MNIST/raw/{name}: null\n" for name in OTHER_FILES)
+    )
+    words = ["--config-dir", str(tmp_path / "mine"), "data=small", f"data_dir={folder}", "debug=fast", "trainer=cpu"]
+    assert command("train.py", *words, f"runs_dir={tmp_path / 'good'}").returncode == 0
     file.write_bytes(content[:-100] if harm == "truncated" else content[:-1] + b"\x07")
-    answer = command("train.py", "data=mnist", f"data_dir={folder}")
+    answer = command("train.py", *words)
     assert answer.returncode == 3
     assert "train-images-idx3-ubyte is truncated or altered" in answer.stderr
     assert "fetch_data.py mnist" in answer.stderr

@@ -237,12 +237,18 @@ def conclude(cfg: dict, parts: Parts, metrics: dict[str, float]) -> None:
             logger.conclude(flat(cfg), metrics)
 
 
+# What HPARAMS has no column for: where a run lives, what it loads from, what watches it.
+NO_COLUMN = ("runs_dir", "data_dir", "fresh", "_target_", "train", "test", "sha256", "callbacks", "logger", "metrics")
+
+
 def flat(cfg: dict, prefix: str = "") -> dict[str, Any]:
-    """The settings that are numbers, texts or switches, by dotted path; where a run lives is left out."""
+    """The settings that are numbers, texts or switches, by dotted path."""
     found: dict[str, Any] = {}
     for key, value in cfg.items():
+        if key in NO_COLUMN:
+            continue
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float | str) and key not in ("runs_dir", "data_dir", "_target_"):
+        elif isinstance(value, int | float | str):
             found[f"{prefix}{key}"] = value
     return found

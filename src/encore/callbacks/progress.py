@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -71,7 +72,9 @@ class Progress(pl.Callback):
         self.bar.update()
         if index == 0 or time.monotonic() - self.read > 0.5:
             self.read = time.monotonic()
-            self.bar.set_postfix_str(f"loss {float(outputs['loss']):.4f}{epoch_means(trainer)}", refresh=False)
+            self.bar.set_postfix_str(
+                f"loss {float(outputs['loss']):.4f}{epoch_means(trainer, ('val',))}", refresh=False
+            )
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Tell what the last epoch gave, and take the bar away."""
@@ -90,10 +93,10 @@ class Progress(pl.Callback):
             self.bar = None
 
 
-def epoch_means(trainer: pl.Trainer) -> str:
+def epoch_means(trainer: pl.Trainer, splits: Sequence[str] = ("train", "val")) -> str:
     """The last epoch's means, as `  train loss 0.1 accuracy 0.9  val …`."""
     parts = []
-    for split in ("train", "val"):
+    for split in splits:
         means = {name: value for name, value in trainer.callback_metrics.items() if name.startswith(f"{split}/")}
         shown = " ".join(f"{name.split('/', 1)[1]} {float(value):.4f}" for name, value in means.items())
         if shown:
