@@ -84,7 +84,6 @@ def test_a_data_file_that_is_not_what_it_was(command, tmp_path, mnist_files, har
         + "".join(f"  MNIST/raw/{name}: null\n" for name in OTHER_FILES)
     )
     words = ["--config-dir", str(tmp_path / "mine"), "data=small", f"data_dir={folder}", "debug=fast", "trainer=cpu"]
-    assert command("train.py", *words, f"runs_dir={tmp_path / 'good'}").returncode == 0
     file.write_bytes(content[:-100] if harm == "truncated" else content[:-1] + b"\x07")
     answer = command("train.py", *words)
     assert answer.returncode == 3
@@ -121,6 +120,29 @@ def test_a_data_dir_that_can_only_be_read(command, tmp_path, mnist_files):
     assert answer.returncode == 0, answer.stderr
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("data.batch_size=5000", "data.batch_size=5000 is more than the 1258 training examples"),
+        ("trainer=gpu", "asks for a device that this machine has not"),
+    ],
+)
+def test_what_the_data_or_the_machine_cannot_do(command, tmp_path, word, message):
+    if word == "trainer=gpu" and has_gpu():
+        pytest.skip("this machine has a GPU")
+    answer = command("train.py", word)
+    assert answer.returncode == 1
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert runs_left(tmp_path) == []
+
+
+def has_gpu():
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
 def test_divergence_ends_with_its_own_code(command, tmp_path):
     answer = command("train.py", "optim=sgd", "optim.lr=1e30", "trainer=cpu")
     assert answer.returncode == 5
@@ -154,9 +176,8 @@ def test_a_run_s_terminal_says_what_ran_and_what_came_out_and_nothing_else(comma
     assert len(answer.stdout.splitlines()) < 20
 
 
-def test_evaluate_gives_the_same_figures_and_finds_changed_weights(command, tmp_path):
-    command("train.py", "trainer=cpu", "trainer.max_epochs=2", "model.dropout=0.5", "augment=noise")
-    folder = next((tmp_path / "runs").rglob("result.json")).parent
+def test_evaluate_gives_the_same_figures_and_finds_changed_ones(command, run):
+    folder = run({"trainer.max_epochs": 2, "model.dropout": 0.5, "augment": "noise"}).folder
     same = command("scripts/evaluate.py", str(folder))
     assert (same.returncode, same.stderr) == (0, "")
     assert "bit for bit" in same.stdout
@@ -173,8 +194,8 @@ def test_evaluate_of_what_is_no_run(command, tmp_path):
     assert "there is no run folder" in answer.stderr
 
 
-def test_curves_are_drawn(command, tmp_path):
-    command("train.py", "trainer=cpu", "trainer.max_epochs=2")
+def test_curves_are_drawn(command, run, tmp_path):
+    run({"trainer.max_epochs": 2})
     answer = command("scripts/curves.py", "runs", "--out", "figures/curves.png")
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "figures" / "curves.png").read_bytes().startswith(b"\x89PNG")

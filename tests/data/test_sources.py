@@ -1,6 +1,7 @@
 import functools
 import http.server
 import threading
+import urllib.request
 
 import numpy as np
 import pytest
@@ -47,10 +48,16 @@ def test_cifar_files_of_another_digest_are_not_used(cifar_files, monkeypatch):
     folder = cifar_files("CIFAR100")
     file = folder / "cifar-100-python" / "train"
     file.write_bytes(file.read_bytes()[:-1])
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    offline(monkeypatch)
     with pytest.raises(InputError, match="could not be downloaded"):
         opened(folder, data="cifar100")
+
+
+def offline(monkeypatch):
+    """No network, in this test alone: urllib keeps what it once read of its proxies."""
+    monkeypatch.setattr(urllib.request, "_opener", None)
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
 
 
 def test_a_folder_of_pictures(tmp_path):
@@ -143,6 +150,7 @@ def test_a_download_is_unpacked_and_checked(mnist_files, tmp_path, monkeypatch):
 
     from torchvision import datasets
 
+    monkeypatch.setattr(urllib.request, "_opener", None)
     served = mnist_files("KMNIST", compress=True) / "KMNIST" / "raw"
     digests = [(file.name, hashlib.md5(file.read_bytes()).hexdigest()) for file in sorted(served.iterdir())]
     handler = functools.partial(Quiet, directory=str(served))
