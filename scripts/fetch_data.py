@@ -20,12 +20,13 @@ def main() -> int:
     configs = [config_from({"data": name, **where}) for name in wanted.names]
     if wanted.source and not wanted.source.is_dir():
         raise InputError(f"there is no folder {wanted.source}")
-    from encore.data.sources import open_source  # torch only from here
+    from encore.data.sources import open_source, verify  # torch only from here
 
     for cfg in configs:
         data, data_dir = cfg["data"], Path(cfg["data_dir"])
         if wanted.source:
             take(wanted.source, data_dir, data)
+        verify(data, data_dir)
         for part in ("train", "test"):
             if data.get(part):
                 print(f"{data['name']} {part}: {len(open_source(data[part], data, data_dir).targets):,} examples")
@@ -38,30 +39,37 @@ def take(source: Path, data_dir: Path, data: dict) -> None:
     Raises:
         InputError: none of them is there.
     """
-    places = wanted_files(data_dir, data)
-    found = {file.name: file for file in sorted(source.rglob("*")) if file.is_file() and file.name in places}
+    places = wanted_files(data)
+    found = {
+        place: file
+        for file in sorted(source.rglob("*"))
+        for name, place in places.items()
+        if file.is_file() and file.as_posix().endswith(f"/{name}")
+    }
     if not found:
         raise InputError(f"{source} holds no file of data={data['name']}: {', '.join(sorted(places)) or 'it has none'}")
-    for name, file in found.items():
-        places[name].parent.mkdir(parents=True, exist_ok=True)
-        if file.resolve() != places[name].resolve():
-            shutil.copyfile(file, places[name])
-        print(f"{file} -> {places[name]}")
+    for place, file in found.items():
+        target = data_dir / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.resolve() != target.resolve():
+            shutil.copyfile(file, target)
+        print(f"{file} -> {target}")
 
 
-def wanted_files(data_dir: Path, data: dict) -> dict[str, Path]:
-    """Where each of a torchvision dataset's files belongs, by name; none for other sources."""
+def wanted_files(data: dict) -> dict[str, Path]:
+    """A torchvision dataset's files: how their paths end, and where below the data folder they belong."""
     from encore.build import locate
 
     dataset = locate(data["train"]["_target_"])
     places: dict[str, Path] = {}
     for archive, _ in getattr(dataset, "resources", ()):  # MNIST and its kin
-        raw = data_dir / dataset.__name__ / "raw"
-        places |= {archive: raw / archive, archive.removesuffix(".gz"): raw / archive.removesuffix(".gz")}
+        for name in (archive, archive.removesuffix(".gz")):
+            places[name] = Path(dataset.__name__) / "raw" / name
     if hasattr(dataset, "tgz_md5"):  # CIFAR
-        places[dataset.filename] = data_dir / dataset.filename
+        places[dataset.filename] = Path(dataset.filename)
         lists = [*dataset.train_list, *dataset.test_list, (dataset.meta["filename"], "")]
-        places |= {name: data_dir / dataset.base_folder / name for name, _ in lists}
+        for name, _ in lists:  # of names such as `train`: its folder has to be the right one, too
+            places[f"{dataset.base_folder}/{name}"] = Path(dataset.base_folder) / name
     return places
 
 

@@ -27,6 +27,13 @@ def test_values_survive_the_command_line(value):
     assert cfg["data"]["normalize"] == value
 
 
+def test_numpy_s_numbers_are_numbers():
+    import numpy as np
+
+    cfg = config_from({"optim.lr": np.float64(0.1), "seed": np.int64(3), "model.widths": np.array([8, 4])})
+    assert (cfg["optim"]["lr"], cfg["seed"], cfg["model"]["widths"]) == (0.1, 3, [8, 4])
+
+
 def test_an_empty_text_is_quoted():
     assert literal("") == "''"
 
@@ -39,6 +46,7 @@ def test_an_empty_text_is_quoted():
         ("modle=mlp", "did you mean model?"),
         ("model=mpl", "did you mean mlp?"),
         ("model=foo", "choose from cnn, mlp, resnet18, softmax, wide_resnet"),
+        ("augment=[flip_crop,mixpu]", "did you mean mixup?"),
         ("optim.lr=[1", "no viable alternative"),
         ("data=images", "is not set"),
     ],

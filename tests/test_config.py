@@ -85,6 +85,33 @@ def test_fractions_that_leave_nothing_to_train_on(default):
         check(changed(changed(default, "data.val_fraction", 0.5), "data.test_fraction", 0.5))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            {"monitor.metric": "val/acc"},
+            "monitor.metric=val/acc is never logged; choose from train/loss, train/accuracy",
+        ),
+        ({"callbacks": "early_stopping", "callbacks.early_stopping.monitor": "loss"}, "never logged"),
+        ({"scheduler": "plateau", "scheduler.monitor": "val/acc"}, "scheduler.monitor=val/acc is never logged"),
+        ({"scheduler": "plateau", "scheduler.interval": "step"}, "once an epoch, not every step"),
+        ({"scheduler": "plateau", "debug": "overfit"}, "there is no validation set"),
+        ({"trainer.num_nodes": 2}, "the devices of one machine"),
+        ({"trainer.devices": "all"}, "must be a number of devices"),
+    ],
+)
+def test_settings_that_contradict_each_other(overrides, message):
+    with pytest.raises(ConfigError) as caught:
+        config_from({f"+{key}" if key == "trainer.num_nodes" else key: value for key, value in overrides.items()})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["logger=null", "scheduler=null", "augment=null", "~scheduler", "~augment"])
+def test_a_group_that_is_taken_away_is_asked_for(override):
+    with pytest.raises(ConfigError):
+        config_from([override])
+
+
 def test_early_stopping_on_a_validation_set_that_is_not_there():
     with pytest.raises(ConfigError, match=r"callbacks\.early_stopping\.monitor"):
         config_from({"callbacks": "early_stopping", "data.val_fraction": 0.0})

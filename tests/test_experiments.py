@@ -60,9 +60,9 @@ def test_real_data_are_verified(real_data):
     from encore.data.sources import verify
 
     for name in ("mnist", "fashion_mnist"):
-        digests = config_from({"data": name})["data"]["sha256"]
-        assert len(digests) == 4
-        verify(digests, real_data, name)
+        data = config_from({"data": name})["data"]
+        assert len(data["sha256"]) == 4
+        verify(data, real_data)
 
 
 def test_splits_of_the_real_data_are_of_the_size_that_figures_are_quoted_for(real_data):

@@ -112,6 +112,16 @@ def test_every_experiment_composes(experiment):
     check(config_from({"experiment": experiment}))
 
 
+@pytest.mark.parametrize("experiment", options("experiment"))
+def test_any_part_of_an_experiment_can_be_swapped_alone(experiment):
+    """An experiment changes only what every option has, so nothing of it is left over in another."""
+    for group in ("model", "optim", "scheduler", "augment"):
+        for option in options(group):
+            chosen = {group: [option] if group == "augment" else option}
+            swapped, plain = config_from({"experiment": experiment, **chosen}), config_from(chosen)
+            assert swapped[group].keys() == plain[group].keys(), (group, option)
+
+
 @pytest.mark.parametrize("model", options("model"))
 def test_models_take_their_sizes_from_the_data(model):
     cfg = config_from({"model": model, "data": "cifar100"})["model"]

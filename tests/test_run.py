@@ -70,19 +70,34 @@ def test_a_finished_run_is_returned_at_once_without_torch(run):
             "trainer.accumulate_grad_batches": 3,
         },
         {"callbacks": "early_stopping", "optim": "momentum"},
+        {"trainer.precision": "64-true"},
     ],
-    ids=["plain", "schedule", "plateau", "early_stopping"],
+    ids=["plain", "schedule", "plateau", "early_stopping", "double"],
 )
-def test_more_epochs_go_on_from_a_finished_run_to_the_same_bits(run, settings):
-    whole = run({**settings, "trainer.max_epochs": 5})
-    (whole.folder / "result.json").unlink()  # no longer a finished run that could be asked for
+def test_more_epochs_go_on_from_a_finished_run_to_the_same_bits(run, tmp_path, settings):
+    whole = run({**settings, "trainer.max_epochs": 5, "runs_dir": str(tmp_path / "elsewhere")})
     run({**settings, "trainer.max_epochs": 2})
-    longer = run({**settings, "trainer.max_epochs": 5, "fresh": True})
+    longer = run({**settings, "trainer.max_epochs": 5})
     assert "from epoch 2" in (longer.folder / "train.log").read_text()
     for part in ("weights_sha256", "losses_sha256", "metrics", "best", "monitored", "steps", "epochs"):
         assert getattr(longer, part) == getattr(whole, part), part
     assert (longer.folder / "metrics.csv").read_bytes() == (whole.folder / "metrics.csv").read_bytes()
     assert scalars(longer.folder) == scalars(whole.folder)
+
+
+def test_a_run_that_early_stopping_ended_at_its_last_epoch_is_not_gone_on_from(run, tmp_path):
+    settings = {"callbacks": "early_stopping", "callbacks.early_stopping.patience": 1}
+    settings |= {"callbacks.early_stopping.min_delta": 9}
+    whole = run({**settings, "trainer.max_epochs": 5, "runs_dir": str(tmp_path / "elsewhere")})
+    assert run({**settings, "trainer.max_epochs": 2}).stopped_early
+    longer = run({**settings, "trainer.max_epochs": 5})
+    assert (longer.epochs, longer.weights_sha256) == (whole.epochs, whole.weights_sha256)
+
+
+def test_a_run_without_logs_is_not_gone_on_from(run):
+    run({"logger": "none", "trainer.max_epochs": 1})
+    longer = run(SHORT)
+    assert len(scalars(longer.folder)["train/loss"]) == 2
 
 
 def test_a_schedule_over_the_whole_run_begins_anew(run):
@@ -181,6 +196,60 @@ def test_a_loss_that_is_not_finite_names_its_step(run, tmp_path):
     assert held["status"] == "diverged"
 
 
+def test_a_run_tried_again_leaves_nothing_of_the_attempt_before(run, tmp_path):
+    for _ in range(2):
+        with pytest.raises(Diverged):
+            run({"optim": "sgd", "optim.lr": 1e30})
+    assert len(list((tmp_path / "runs").rglob("events.*"))) == 1
+
+
+def test_what_goes_wrong_after_training_does_not_take_the_run_away(run, tmp_path, monkeypatch):
+    from encore import training
+
+    def broken(parts, best):
+        raise InputError("example 3 cannot be read")
+
+    monkeypatch.setattr(training, "test", broken)
+    with pytest.raises(InputError):
+        run(SHORT)
+    held = json.loads(next((tmp_path / "runs").rglob("result.json")).read_text())
+    assert held["status"] == "failed"
+    assert next((tmp_path / "runs").rglob("last.ckpt"))
+    assert "example 3" in next((tmp_path / "runs").rglob("train.log")).read_text()
+
+
+def test_gradients_are_clipped_in_mixed_precision(run):
+    assert run({**SHORT, "trainer.precision": "bf16-mixed", "trainer.gradient_clip_val": 1.0}).status == "finished"
+
+
+def test_the_logged_loss_is_the_batch_s_whatever_is_accumulated(run):
+    logged = []
+    for accumulate in (1, 4):
+        settings = {**SHORT, "trainer.accumulate_grad_batches": accumulate, "logger": "csv"}
+        with (run(settings).folder / "metrics.csv").open() as stream:
+            logged.append(next(csv.DictReader(stream))["train/batch_loss"])
+    assert logged[0] == logged[1]
+
+
+def test_a_net_that_cannot_be_traced_has_no_graph_but_trains(run, monkeypatch):
+    from encore.models.mlp import MLP
+
+    plain = MLP.forward
+
+    def untraceable(self, inputs):
+        assert not torch.jit.is_tracing(), "not while it is traced"
+        return plain(self, inputs)
+
+    monkeypatch.setattr(MLP, "forward", untraceable)
+    result = run(SHORT)
+    assert result.status == "finished"
+    assert "no graph" in (result.folder / "train.log").read_text()
+
+
+def test_a_batch_of_one_trains_where_batch_norm_has_pixels_to_average(run):
+    assert run({"model": "cnn", "data.batch_size": 1, "debug": "fast"}).steps == 2
+
+
 def test_the_last_good_checkpoint_survives_divergence(run, tmp_path):
     settings = {"optim": "sgd", "scheduler": "step", "scheduler.step_size": 2, "scheduler.gamma": 1e30}
     with pytest.raises(Diverged, match="of epoch 2"):
@@ -201,9 +270,9 @@ def test_weights_that_the_last_step_broke_are_found(run):
     [
         ({"data.batch_size": 5000}, ConfigError, "more than the 1258 training examples"),
         (
-            {"model": "cnn", "data.batch_size": 1257},
+            {"model": "mlp", "model.norm": "batch", "data.batch_size": 1257},
             ConfigError,
-            "last batch of 1 of the 1258 .* batch norm needs 2",
+            "a batch of 1 of the 1258 training examples: Expected more than 1 value",
         ),
         (
             {"augment": "flip_crop", "model": "softmax", "data.shape": [64]},
@@ -214,7 +283,11 @@ def test_weights_that_the_last_step_broke_are_found(run):
         ({"data.shape": [3, 8, 8]}, InputError, r"not data.shape=\[3, 8, 8\]"),
         ({"trainer.accelerator": "gpu"}, ConfigError, "this machine has not"),
         ({"+trainer.max_epoch": 3}, ConfigError, "trainer: .*max_epoch"),
-        ({"scheduler": "step", "scheduler.step_size": "x"}, ConfigError, "cannot build scheduler|scheduler"),
+        ({"scheduler": "step", "scheduler.step_size": "x"}, ConfigError, "scheduler=step cannot work"),
+        ({"scheduler": "step", "scheduler.step_size": 0}, ConfigError, "scheduler=step cannot work"),
+        ({"optim.betas": [0.9]}, ConfigError, "cannot build optim"),
+        ({"callbacks": "early_stopping", "callbacks.early_stopping.mode": "maximum"}, ConfigError, "maximum"),
+        ({"model.num_classes": 7}, ConfigError, r"do not fit together|classes 0 to 9"),
     ],
 )
 def test_what_cannot_run_is_said_before_the_first_step(run, tmp_path, settings, error, message):

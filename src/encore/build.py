@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -19,11 +20,24 @@ def build(recipe: dict, *args: Any, what: str, **kwargs: Any) -> Any:
         ConfigError: the target does not exist or rejects its settings; says `what` was being built.
     """
     try:
-        settings = {key: value for key, value in recipe.items() if key != "name"}
-        target = instantiate({**settings, "_partial_": True}, _convert_="all", _recursive_=False)
-        return target(*args, **kwargs)
+        return target_of(recipe, what)(*args, **kwargs)
+    except (TypeError, ValueError, ImportError, ArithmeticError, LookupError) as problem:
+        raise ConfigError(f"cannot build {what} from {recipe['_target_']}: {root(problem)}") from problem
+
+
+def target_of(recipe: dict, what: str) -> Callable[..., Any]:
+    """A recipe's target with its settings, not called yet; its errors are then its own.
+
+    Raises:
+        ConfigError: there is no such target.
+    """
+    settings = {key: value for key, value in recipe.items() if key != "name"}
+    if "_target_" not in settings:
+        raise ConfigError(f"{what} has settings but no _target_, so it is not there to be changed: {what}=null")
+    try:
+        return instantiate({**settings, "_partial_": True}, _convert_="all", _recursive_=False)
     except (InstantiationException, TypeError, ValueError, ImportError) as problem:
-        raise ConfigError(f"cannot build {what} from {recipe.get('_target_')}: {root(problem)}") from problem
+        raise ConfigError(f"cannot build {what} from {settings['_target_']}: {root(problem)}") from problem
 
 
 def build_all(recipes: dict[str, dict | None] | None, what: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -16,7 +17,8 @@ from encore.config import check
 from encore.errors import ConfigError
 from encore.help import CONFIGS
 
-MISTAKES = (HydraException, OmegaConfBaseException)
+# What Hydra raises for a config that cannot be composed; ValueError for a group set to null.
+MISTAKES = (HydraException, OmegaConfBaseException, ValueError)
 
 
 def available_cores() -> int:
@@ -46,6 +48,8 @@ def literal(value: Any) -> str:
     """A plain value in Hydra's override grammar."""
     if value is None:
         return "null"
+    if hasattr(value, "tolist"):  # NumPy's and torch's numbers and arrays
+        value = value.tolist()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Mapping):
@@ -88,17 +92,23 @@ def explain(mistake: Exception) -> str:
     """What is wrong with a command line, and what may have been meant."""
     said = str(mistake)
     if match := re.search(r"Could not override '([^']+)'", said):
-        return f"there is no setting {match[1]}{suggestion(match[1], settings())}; to add one, write +{match[1]}=…"
-    if match := re.search(r"Could not find '([^']+)'\s+Available options in '([^']+)':((?:\n\t.*)*)", said):
-        group, option, choices = match[2], match[1].rsplit("/", 1)[-1], match[3].split()
+        wanted, groups = match[1], options(CONFIGS)
+        add = "" if "." not in wanted else f"; to add one, write +{wanted}=…"
+        return f"there is no setting {wanted}{suggestion(wanted, [*groups, *settings()])}{add}"
+    if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", said):
+        group, option = match[1], match[2]
+        choices = options(CONFIGS / group)
         return f"there is no {group}={option}{suggestion(option, choices)}; choose from {', '.join(choices)}"
     if match := re.search(r"Missing mandatory value: (\S+)", said):
         return f"{match[1]} is not set: it has no default"
-    if match := re.search(r"Could not override '?([\w/.@]+)'?\.?\s+No match in the defaults list", said):
-        return f"there is no group {match[1]}{suggestion(match[1], settings())}"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     kept = [line for line in lines if not line.startswith(("full_key:", "object_type=", "See https", "^"))]
     return "\n".join(kept) or type(mistake).__name__
+
+
+def options(folder: Path) -> list[str]:
+    """The names of the configs and groups in a folder."""
+    return sorted(path.stem for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str:

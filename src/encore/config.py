@@ -163,7 +163,7 @@ REQUIRED = (
     "task._target_", "data.name", "data.train", "data.shape", "data.num_classes",
     "data.batch_size", "data.split_seed", "data.val_fraction", "data.test_fraction", "data.fraction",
     "data.normalize", "model.name", "model._target_", "optim.name", "optim._target_", "optim.lr",
-    "trainer.max_epochs",
+    "scheduler.name", "augment", "callbacks", "logger", "trainer.max_epochs",
 )  # fmt: skip
 
 MISSING = object()
@@ -200,19 +200,30 @@ def contradictions(cfg: dict) -> list[str]:
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
             "1 or more: nothing is left to train on"
         )
-    for group in ("callbacks.early_stopping", "scheduler"):
-        monitored = look_up(cfg, f"{group}.monitor")
-        if str(monitored).startswith("val/") and not has_validation(cfg):
-            found.append(
-                f"{group}.monitor={monitored} needs a validation set, but data.val_fraction=0: "
-                f"set {group}.monitor=train/loss {group}.mode=min"
-            )
+    if cfg["trainer"].get("num_nodes", 1) > 1:
+        found.append("trainer.num_nodes: a run uses the devices of one machine; trainer.devices says how many")
+    if look_up(cfg, "scheduler.monitor") is not MISSING and cfg["scheduler"].get("interval") == "step":
+        found.append(f"scheduler.interval=step: {cfg['scheduler']['monitor']} is known once an epoch, not every step")
+    for path in ("monitor.metric", "scheduler.monitor", "callbacks.early_stopping.monitor"):
+        # Without a validation set the best weights are the last, whatever the best would be chosen by.
+        known = logged(cfg, has_validation(cfg) or path == "monitor.metric")
+        metric = look_up(cfg, path)
+        if isinstance(metric, str) and known and metric not in known:
+            without = "" if has_validation(cfg) else "; there is no validation set"
+            found.append(f"{path}={metric} is never logged; choose from {', '.join(known)}{without}")
     return found
+
+
+def logged(cfg: dict, validation: bool) -> list[str]:
+    """The metrics that a run logs each epoch, where its task says which it has."""
+    metrics = cfg["task"].get("metrics")
+    splits = ("train", "val") if validation else ("train",)
+    return [f"{split}/{name}" for split in splits for name in ("loss", *metrics)] if metrics is not None else []
 
 
 def has_validation(cfg: dict) -> bool:
     """Whether examples are held out to choose the best weights by."""
-    return cfg["data"]["val_fraction"] > 0
+    return cfg["data"]["val_fraction"] > 0 and cfg["trainer"].get("limit_val_batches") != 0
 
 
 def show(value: Any) -> str:

@@ -29,8 +29,8 @@ SOURCE = Path(__file__).parent
 
 def fingerprint(cfg: dict) -> str:
     """The hash that names a run: of its config, the code that computes it and the packages it computes with."""
-    inputs = {"config": essential(cfg), "code": code(cfg), "packages": packages()}
-    return hash_of(inputs)
+    config = essential(cfg)
+    return hash_of({"config": config, "code": code(config), "packages": packages()})
 
 
 def lineage(cfg: dict) -> str | None:
@@ -60,10 +60,9 @@ def essential(cfg: dict) -> dict:
 def code(cfg: dict) -> dict[str, str]:
     """The digest of each source file that computes: Encore's core, and the modules that the config names."""
     core = (p for p in SOURCE.rglob("*.py") if p.relative_to(SOURCE).parts[0] not in BY_USE)
-    named = (module_file(target) for target in targets(cfg))
-    files = {*core, *(file for file in named if file)}
-    return {file.name if SOURCE not in file.parents else file.relative_to(SOURCE).as_posix(): digest(file)
-            for file in sorted(files)}  # fmt: skip
+    named = {target: file for target in targets(cfg) if (file := module_file(target))}
+    digests = {file.relative_to(SOURCE).as_posix(): digest(file) for file in core}
+    return digests | {target: digest(file) for target, file in named.items()}
 
 
 def packages() -> dict[str, str]:

@@ -8,14 +8,11 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from encore.errors import EncoreError
+from encore.errors import ConfigError, EncoreError
 
 
 class Ranks:
-    """Start the ranks after the first, and end them with the run.
-
-    Where something else has started every rank, as SLURM and torchrun do, nothing is started here.
-    """
+    """Start the ranks after the first, and end them with the run."""
 
     def __init__(self, cfg: dict, folder: Path) -> None:
         self.cfg, self.folder = cfg, folder
@@ -23,10 +20,20 @@ class Ranks:
         self.before: dict[str, str | None] = {}
 
     def __enter__(self) -> "Ranks":
-        """Give Lightning the environment in which every rank has been started for it."""
+        """Give Lightning the environment in which every rank has been started for it.
+
+        Raises:
+            ConfigError: something else, such as torchrun or srun, has started several ranks already.
+        """
         self.count = device_count(self.cfg)
-        if self.count == 1 or "LOCAL_RANK" in os.environ or "SLURM_PROCID" in os.environ:
-            self.count = 1
+        started = {name: os.environ.get(name, "1") for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")}
+        for name, number in started.items():
+            if number != "1":
+                raise ConfigError(
+                    f"{name}={number}: this is one of several processes that were started for the run. Encore starts "
+                    "them itself: run it once, with trainer=ddp trainer.devices=…"
+                )
+        if self.count == 1:
             return self
         self.variables = {
             "MASTER_ADDR": "127.0.0.1",

@@ -1,10 +1,11 @@
 """What cannot work is found before the first step."""
 
+import copy
 from collections.abc import Callable
 
 import pytorch_lightning as pl
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 from encore.data.module import DataModule
 from encore.errors import ConfigError
@@ -13,26 +14,30 @@ from encore.ranks import device_count
 
 
 def rehearse(cfg: dict, task: pl.LightningModule) -> None:
-    """Let every part do its work once on two examples of zeros, so that what cannot work is found now."""
+    """Let every part do its work once on two examples of zeros."""
     shape = [2, *cfg["data"]["shape"]]
     inputs, targets = torch.zeros(shape), torch.zeros(2, dtype=torch.long)
     try:
-        task.eval()(inputs)
+        outputs = task.eval()(inputs)
+        expected = [2, cfg["task"]["num_classes"]] if "num_classes" in cfg["task"] else list(outputs.shape)
+        if list(outputs.shape) != expected:
+            raise ValueError(f"the model makes {list(outputs.shape)} of a batch of {shape}, not {expected}")
         for augment in task.augmentations:  # type: ignore[union-attr]
             inputs, targets = augment(inputs, targets)
         if list(inputs.shape) != shape:
             raise ValueError(f"augmentation makes {list(inputs.shape)} of a batch of {shape}")
-    except (RuntimeError, ValueError, IndexError, TypeError) as problem:
+    except (RuntimeError, ValueError, LookupError, TypeError) as problem:
         raise ConfigError(f"model, augment and data.shape={shape[1:]} do not fit together: {problem}") from problem
     task.train()
     optimizer = build_optimizer(cfg["optim"], task, torch.device("cpu"))
-    schedule = build_schedule(cfg["scheduler"], optimizer, {"epoch": cfg["trainer"]["max_epochs"], "step": 1_000_000})
-    if schedule:
-        try:
+    try:
+        length = {"epoch": cfg["trainer"]["max_epochs"], "step": 1_000_000}
+        schedule = build_schedule(cfg["scheduler"], optimizer, length)
+        if schedule:
             optimizer.step()
             schedule["scheduler"].step(*([0.0] if "monitor" in schedule else []))
-        except (TypeError, ValueError) as problem:
-            raise ConfigError(f"scheduler={cfg['scheduler']['name']} cannot work: {problem}") from problem
+    except (TypeError, ValueError, ArithmeticError, LookupError) as problem:
+        raise ConfigError(f"scheduler={cfg['scheduler']['name']} cannot work: {problem}") from problem
 
 
 ACCELERATORS: dict[str, Callable[[], bool]] = {
@@ -52,17 +57,18 @@ def check_accelerator(cfg: dict) -> None:
         )
 
 
-def check_last_batch(cfg: dict, data: DataModule, task: pl.LightningModule) -> None:
-    """Every rank has an example of the last batch, and batch norm has two: of one alone there is no variance."""
-    size, examples = cfg["data"]["batch_size"], data.sizes["train"]
-    last = 0 if cfg["data"]["drop_last"] else examples % size
-    ranks = cfg["trainer"].get("num_nodes", 1) * device_count(cfg)
-    normalized = any(isinstance(part, _BatchNorm) for part in task.modules())
-    needed = ranks * (2 if normalized else 1)
-    for what, length in (("an epoch's last batch", last), ("a batch", size)):
-        if length and length < needed:
-            raise ConfigError(
-                f"data.batch_size={size} leaves {what} of {length} of the {examples} training examples, and "
-                f"{'batch norm' if normalized else 'the ranks'} needs {needed}: "
-                "choose another data.batch_size, or data.drop_last=true"
-            )
+def check_last_batch(cfg: dict, data: DataModule, net: nn.Module) -> None:
+    """Every rank has enough of every batch: an example, and for batch norm over one value a channel two."""
+    size, examples, ranks = cfg["data"]["batch_size"], data.sizes["train"], device_count(cfg)
+    last = examples % size
+    smallest = size if cfg["data"]["drop_last"] or not last else last
+    try:
+        if smallest < ranks:
+            raise ValueError(f"there are {ranks} ranks")
+        with torch.no_grad():
+            copy.deepcopy(net).train()(torch.zeros(smallest // ranks, *cfg["data"]["shape"]))
+    except ValueError as problem:  # torch's: more than one value a channel
+        raise ConfigError(
+            f"data.batch_size={size} leaves a batch of {smallest} of the {examples} training examples: {problem}\n"
+            "choose another data.batch_size, or data.drop_last=true"
+        ) from problem

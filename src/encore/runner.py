@@ -1,17 +1,15 @@
 """One run, from a config to its result, without torch until there is something to compute."""
 
-from encore.config import check
 from encore.record.record import Record
 from encore.record.result import Result
 
 
 def execute(cfg: dict) -> Result:
-    """Train, test and record one run; a finished one is not run again.
+    """Train, test and record one run of a checked config; a finished one is not run again.
 
     Raises:
         EncoreError: what stopped it; its `code` is the exit code.
     """
-    check(cfg)
     with Record.open(cfg) as record:
         if record.result.status == "finished":
             print(f"finished already: {record.folder} (fresh=true runs it again)")

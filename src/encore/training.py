@@ -9,12 +9,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from encore.build import build, build_all
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.quiet import quiet
-from encore.ranks import Ranks
+from encore.ranks import Ranks, device_count
 from encore.record import summary
 from encore.record.checkpoints import WholeFiles, digest, load
 from encore.record.losses import Losses
@@ -45,7 +47,9 @@ def train(cfg: dict, record: Record) -> Result:
             start, epochs_before = starting_point(record, parts)
             ranks.start(start)
             summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, epochs_before)
-            describe(cfg, parts, fresh=start is None)
+            if start is None:  # a run that goes on has been shown
+                describe(cfg, parts)
+            record.stepped = True
             fit(parts, start)
             trained = outcome(cfg, parts)
             trained["metrics"] |= test(parts, record.checkpoints / "best.ckpt")
@@ -104,15 +108,17 @@ def assemble(cfg: dict, folder: Path) -> Parts:
         ConfigError: parts that cannot be built, or do not fit together or this machine.
         InputError: data that cannot be used.
     """
-    torch.set_num_threads(cfg["threads"])
+    torch.set_num_threads(max(1, cfg["threads"] // device_count(cfg)))
     check_accelerator(cfg)
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
     data.setup()
     task = build_task(cfg)
-    check_last_batch(cfg, data, task)
     rehearse(cfg, task)
+    check_last_batch(cfg, data, task.net)  # type: ignore[arg-type]
     losses = Losses()
     trainer = build_trainer(cfg, folder, data, losses)
+    # Lightning would do so only after it has loaded a checkpoint, and cut its doubles to floats.
+    trainer.precision_plugin.convert_module(task)
     return Parts(data, task, trainer, losses)
 
 
@@ -127,31 +133,39 @@ def build_task(cfg: dict) -> pl.LightningModule:
 
 def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
-    callbacks = [losses, *build_all(cfg["callbacks"], what="callbacks").values()]
-    loggers = list(build_all(cfg["logger"], what="logger").values())
-    for logger in loggers:
-        if hasattr(logger, "start"):
-            logger.start(folder)
     settings = dict(cfg["trainer"])
-    if not data.sizes["val"]:
-        settings["limit_val_batches"] = 0
     if isinstance(settings.get("profiler"), dict):
         settings["profiler"] = build(settings["profiler"], what="trainer.profiler", dirpath=str(folder))
+    if not data.sizes["val"]:
+        settings["limit_val_batches"] = 0
+    if settings.get("deterministic") is True and settings.get("accelerator") != "cpu" and on_mps():
+        settings["deterministic"] = "warn"  # some operations have no other form there, such as max pooling's gradient
     try:
-        return pl.Trainer(
+        callbacks = [losses, *build_all(cfg["callbacks"], what="callbacks").values()]
+        loggers = list(build_all(cfg["logger"], what="logger").values())
+        trainer = pl.Trainer(
             **settings,
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=str(folder),
-            plugins=[WholeFiles()],
+            plugins=[WholeFiles(), *([LightningEnvironment()] if device_count(cfg) > 1 else [])],
             num_sanity_val_steps=0,
             enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
         )
-    except (TypeError, ValueError, pl.utilities.exceptions.MisconfigurationException) as problem:
+    except (TypeError, ValueError, MisconfigurationException) as problem:
         raise ConfigError(f"trainer: {problem}") from problem
+    for logger in loggers:
+        if hasattr(logger, "start"):
+            logger.start(folder)
+    return trainer
+
+
+def on_mps() -> bool:
+    """Whether the best device here is Apple's GPU."""
+    return torch.backends.mps.is_available() and not torch.cuda.is_available()
 
 
 def starting_point(record: Record, parts: Parts) -> tuple[Path | None, int]:
@@ -163,19 +177,21 @@ def starting_point(record: Record, parts: Parts) -> tuple[Path | None, int]:
     if shorter is None:
         return None, 0
     source = shorter.folder / "checkpoints"
-    logs = next(state["logs"] for key, state in load(source / "last.ckpt")["callbacks"].items() if "Checkpoints" in key)
-    for logger in parts.trainer.loggers:
-        if type(logger).__name__ in logs:
-            logger.restore(logs[type(logger).__name__], shorter.folder)  # type: ignore[attr-defined]
+    state = load(source / "last.ckpt")["callbacks"]
+    logs: dict[str, Any] = next((held["logs"] for key, held in state.items() if "Checkpoints" in key), {})
+    ours = {type(logger).__name__: logger for logger in parts.trainer.loggers if hasattr(logger, "restore")}
+    if not ours.keys() <= logs.keys():
+        return None, 0  # it was not logged as this one is to be
+    for name, logger in ours.items():
+        logger.restore(logs[name], shorter.folder)
     shutil.copyfile(source / "best.ckpt", record.checkpoints / "best.ckpt")
     return source / "last.ckpt", shorter.epochs
 
 
-def describe(cfg: dict, parts: Parts, fresh: bool) -> None:
-    """Show the run to the loggers that can show one; one that goes on has been shown."""
-    if not fresh:
-        return
-    example = torch.zeros(2, *cfg["data"]["shape"])
+def describe(cfg: dict, parts: Parts) -> None:
+    """Show the run to the loggers that can show one."""
+    dtype = next((weight.dtype for weight in parts.task.parameters()), torch.float32)
+    example = torch.zeros(2, *cfg["data"]["shape"], dtype=dtype)
     metrics = ["loss", *(cfg["task"].get("metrics") or {})]
     for logger in parts.trainer.loggers:
         if hasattr(logger, "describe"):
@@ -183,18 +199,22 @@ def describe(cfg: dict, parts: Parts, fresh: bool) -> None:
 
 
 def fit(parts: Parts, start: Path | None) -> None:
-    """Train to the end.
-
-    Raises:
-        Interrupted: by Ctrl-C.
-        Preempted: by SIGTERM.
-    """
-    try:
+    """Train to the end."""
+    with told_to_stop(parts.trainer):
         parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
-    except pl.utilities.exceptions.SIGTERMException as stop:
-        raise Preempted("stopped by SIGTERM; its checkpoints are of the last whole epoch") from stop
+
+
+@contextmanager
+def told_to_stop(trainer: pl.Trainer) -> Iterator[None]:
+    """Raise Interrupted for Ctrl-C and Preempted for SIGTERM, where Lightning would exit with 1 and 0."""
+    try:
+        yield
+    except SIGTERMException as stop:
+        raise Preempted("stopped by SIGTERM; the same command starts it again") from stop
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
         raise Interrupted("interrupted; the same command starts it again") from stop
+    if trainer.received_sigterm:
+        raise Preempted("stopped by SIGTERM; the same command starts it again")
 
 
 def test(parts: Parts, best: Path) -> dict[str, float]:
@@ -207,7 +227,9 @@ def test(parts: Parts, best: Path) -> dict[str, float]:
 
 def score(parts: Parts) -> dict[str, float]:
     """The test metrics of the task's weights."""
-    return {name: float(value) for name, value in parts.trainer.test(parts.task, parts.data, verbose=False)[0].items()}
+    with told_to_stop(parts.trainer):
+        scores = parts.trainer.test(parts.task, parts.data, verbose=False)[0]
+    return {name: float(value) for name, value in scores.items()}
 
 
 def outcome(cfg: dict, parts: Parts) -> dict[str, Any]:
@@ -226,7 +248,8 @@ def outcome(cfg: dict, parts: Parts) -> dict[str, Any]:
         "losses_sha256": parts.losses.sha256,
         "epochs": epochs,
         "steps": trainer.global_step,
-        "stopped_early": epochs < cfg["trainer"]["max_epochs"],
+        # also where it was the last epoch: a longer run would have stopped here, too
+        "stopped_early": trainer.should_stop or epochs < cfg["trainer"]["max_epochs"],
     }
 
 

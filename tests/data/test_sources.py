@@ -117,11 +117,27 @@ def test_an_archive_of_arrays(tmp_path):
         ({"x": np.full((6, 4), np.nan), "y": np.zeros(6)}, "not finite"),
         ({"x": np.zeros((0, 4)), "y": np.zeros(0)}, "no examples"),
         ({"a": np.zeros((6, 4))}, "no NumPy archive with x and y"),
+        ({"x": np.zeros((6, 4)), "y": np.array(list("abcabc"))}, "whole numbers from 0"),
+        ({"x": np.zeros((6, 4)), "y": np.full(6, 0.5)}, "whole numbers from 0"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, message):
     settings = npz(tmp_path, **arrays)
     with pytest.raises(InputError, match=message):
+        opened(tmp_path, **settings)
+
+
+def test_pictures_of_another_shape_are_not_scrambled_into_it(tmp_path):
+    settings = npz(tmp_path, x=np.zeros((6, 3, 2)), y=np.zeros(6))
+    with pytest.raises(InputError, match=r"shape \[3, 2\], not data.shape=\[1, 2, 3\]"):
+        opened(tmp_path, **{**settings, "data__shape": [1, 2, 3]})
+
+
+def test_a_truncated_archive(tmp_path):
+    settings = npz(tmp_path, x=np.zeros((6, 4)), y=np.zeros(6))
+    file = tmp_path / "own.npz"
+    file.write_bytes(file.read_bytes()[:-40])
+    with pytest.raises(InputError, match="no NumPy archive"):
         opened(tmp_path, **settings)
 
 

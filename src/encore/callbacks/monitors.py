@@ -13,7 +13,8 @@ class LearningRate(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Log before the step that uses it."""
-        if index == 0 or trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        first = index % trainer.accumulate_grad_batches == 0  # of the batches that make the step
+        if index == 0 or (first and trainer.global_step % trainer.log_every_n_steps == 0):  # type: ignore[attr-defined]
             log_step(trainer, {"optim/lr": float(trainer.optimizers[0].param_groups[0]["lr"])})
 
 
@@ -30,7 +31,7 @@ class Norms(pl.Callback):
         self.every = every
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, task: pl.LightningModule, optimizer: Optimizer) -> None:
-        """Log what the step is taken from: gradients are whole and unscaled here, and not yet clipped."""
+        """Log what the step is taken from: gradients are whole here, and not yet clipped."""
         if trainer.global_step % (self.every or trainer.log_every_n_steps) == 0:  # type: ignore[attr-defined]
             parameters = list(task.parameters())
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]

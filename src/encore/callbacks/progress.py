@@ -73,7 +73,8 @@ class Progress(pl.Callback):
         if index == 0 or time.monotonic() - self.read > 0.5:
             self.read = time.monotonic()
             self.bar.set_postfix_str(
-                f"loss {float(outputs['loss']):.4f}{epoch_means(trainer, ('val',))}", refresh=False
+                f"loss {float(outputs.get('batch_loss', outputs['loss'])):.4f}{epoch_means(trainer, ('val',))}",
+                refresh=False,
             )
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:

@@ -164,8 +164,9 @@ def rectangles(inputs: Tensor, top: Tensor, rows: Tensor, left: Tensor, columns:
 
 def beta(alpha: float, inputs: Tensor) -> Tensor:
     """A draw of Beta(alpha, alpha) an example, [n], from the default generator of the inputs' device."""
-    gammas = torch._standard_gamma(inputs.new_full((2, len(inputs)), alpha, dtype=torch.float32))
-    return (gammas[0] / gammas.sum(0)).nan_to_num(0.5).to(inputs.dtype)
+    place = "cpu" if inputs.device.type == "mps" else inputs.device  # older torch has no gamma there
+    gammas = torch._standard_gamma(torch.full((2, len(inputs)), alpha, device=place))
+    return (gammas[0] / gammas.sum(0)).nan_to_num(0.5).to(inputs)
 
 
 def probabilities(targets: Tensor, num_classes: int, inputs: Tensor) -> Tensor:

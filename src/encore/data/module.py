@@ -7,7 +7,7 @@ import torch
 
 from encore.data.loaders import Loader, Order, Resident, Streamed
 from encore.data.normalize import fit
-from encore.data.sources import Source, open_source
+from encore.data.sources import Source, open_source, verify
 from encore.data.split import stratified
 from encore.errors import ConfigError
 
@@ -41,6 +41,7 @@ class DataModule(pl.LightningDataModule):
         if self.loaded:
             return
         recipe = self.recipe
+        verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
         self.split = stratified(
             self.source.targets,

@@ -51,13 +51,15 @@ def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...])
 
 
 def standardize(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
-    """Mean and sample standard deviation, each float64 [channels]."""
-    total = count = torch.zeros((), dtype=torch.float64)
-    for values in columns(source, train, unit):
-        total, count = total + values.sum(1), count + values.shape[1]
-    mean = total / count
-    squares = sum(((values - mean[:, None]) ** 2).sum(1) for values in columns(source, train, unit))
-    return mean, (squares / (count - 1).clamp(min=1)).sqrt()
+    """Mean and sample standard deviation, each float64 [channels], in one pass over the examples."""
+    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    for values in columns(source, train, unit):  # Chan et al. 1979: exact for values far from 0, too
+        added, center = values.shape[1], values.mean(1)
+        offset = center - mean
+        squares = squares + ((values - center[:, None]) ** 2).sum(1) + offset**2 * (count * added / (count + added))
+        mean = mean + offset * (added / (count + added))
+        count += added
+    return mean, (squares / max(count - 1, 1)).sqrt()
 
 
 def minmax(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:

@@ -1,20 +1,22 @@
 """Where examples come from: any class with arrays, or with one example at a time, read the same way."""
 
 import hashlib
-import pickle
 import socket
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from encore.build import build, root, takes
-from encore.errors import InputError
+from encore.build import root, takes, target_of
+from encore.errors import ConfigError, EncoreError, InputError
 
 DATA = ("data",)
 TARGETS = ("targets", "labels", "target", "_labels")
@@ -69,11 +71,11 @@ class Npz:
 
     def __init__(self, path: str, inputs: str, targets: str) -> None:
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 self.data, self.targets = archive[inputs], archive[targets]
         except FileNotFoundError as problem:
             raise InputError(f"there is no file {path}") from problem
-        except (OSError, ValueError, KeyError, EOFError) as problem:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as problem:
             raise InputError(f"{path} is no NumPy archive with {inputs} and {targets}: {problem}") from problem
 
 
@@ -89,35 +91,38 @@ def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
     target, settings = recipe["_target_"], dict(recipe)
     if "root" not in recipe and takes(target, "root"):
         settings["root"] = str(data_dir)
-    verify(data.get("sha256") or {}, data_dir, data["name"])
     try:
-        dataset = build(settings, what="data")
+        return read(target_of(settings, "data")(), data)
+    except EncoreError:
+        raise
+    except TypeError as problem:  # a setting that the target has not
+        raise ConfigError(f"cannot build data from {target}: {root(problem)}") from problem
     except (RuntimeError, FileNotFoundError) as missing:
         if not takes(target, "download"):
-            raise InputError(f"data={data['name']} cannot be read: {missing}") from missing
-        dataset = download(settings, data, data_dir)
-    except (AssertionError, OSError, EOFError, pickle.UnpicklingError) as problem:
+            raise InputError(f"data={data['name']} cannot be read: {root(missing)}") from missing
+        return read(download(settings, data, data_dir), data)
+    except Exception as problem:  # whatever a reader makes of files that are broken
         raise InputError(
             f"a file of data={data['name']} in {data_dir.resolve()} is truncated or altered: {root(problem)}\n"
             f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
         ) from problem
-    return read(dataset, data)
 
 
 def download(settings: dict, data: dict, data_dir: Path) -> Any:
     """Build a torchvision dataset that fetches its files, from its mirrors and with its checksums."""
     try:
-        print(f"data={data['name']} is not in {data_dir}: downloading", file=sys.stderr)
+        print(f"data={data['name']} is missing from {data_dir}, or altered: downloading", file=sys.stderr)
         data_dir.mkdir(parents=True, exist_ok=True)
         with time_limit(30), redirect_stdout(sys.stderr):
-            dataset = build({**settings, "download": True}, what="data")
+            dataset = target_of({**settings, "download": True}, "data")()
     except (RuntimeError, OSError) as problem:
         raise InputError(
-            f"data={data['name']} is not in {data_dir.resolve()}, and it could not be downloaded: {root(problem)}\n"
+            f"data={data['name']} is not in {data_dir.resolve()}, or altered, and it could not be downloaded: "
+            f"{root(problem)}\n"
             f"with a network, python scripts/fetch_data.py {data['name']} fetches it; "
             f"with --from FOLDER it takes files that you have; data=digits needs no download"
         ) from problem
-    verify(data.get("sha256") or {}, data_dir, data["name"])
+    verify(data, data_dir)
     return dataset
 
 
@@ -132,14 +137,14 @@ def time_limit(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def verify(digests: dict[str, str | None], data_dir: Path, name: str) -> None:
-    """Raise InputError if a file that is there has not the digest that the config states."""
-    for path, expected in digests.items():
+def verify(data: dict, data_dir: Path) -> None:
+    """Raise InputError if a file that is there has not the digest that the dataset's config states."""
+    for path, expected in (data.get("sha256") or {}).items():
         file = data_dir / path
         if expected and file.is_file() and (actual := sha256(file)) != expected:
             raise InputError(
                 f"{file} is truncated or altered: its SHA-256 is {actual}, not {expected}\n"
-                f"delete it and fetch it again: python scripts/fetch_data.py {name}"
+                f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
             )
 
 
@@ -155,7 +160,10 @@ def read(dataset: Any, data: dict) -> Source:
     found = next((getattr(dataset, key) for key in TARGETS if hasattr(dataset, key)), None)
     if found is None:
         found = [dataset[index][1] for index in range(len(dataset))]
-    targets = torch.as_tensor(np.asarray(found)).long().flatten()
+    labels = np.asarray(found)
+    if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels == labels.round()).all()):
+        raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
+    targets = torch.as_tensor(labels).long().flatten()
     if not len(targets):
         raise InputError(f"data={name} holds no examples")
     low, high = int(targets.min()), int(targets.max())
@@ -187,9 +195,9 @@ def natural(values: Tensor) -> Tensor:
 
 
 def arranged(inputs: Tensor, shape: tuple[int, ...]) -> Tensor | None:
-    """Inputs as [n, *shape]: channels first, one channel made explicit; None where they do not fit."""
-    if len(shape) == 3 and tuple(inputs.shape[1:]) == (*shape[1:], shape[0]) != shape:
+    """Inputs as [n, *shape]: channels first, one channel made explicit, flat ones laid out; None if they do not fit."""
+    found = tuple(inputs.shape[1:])
+    if len(shape) == 3 and found != shape and found == (*shape[1:], shape[0]):
         return inputs.permute(0, 3, 1, 2).contiguous()
-    if inputs[0].numel() == np.prod(shape):
-        return inputs.reshape(-1, *shape).contiguous()
-    return None
+    flat = 1 in (len(found), len(shape)) and prod(found) == prod(shape)
+    return inputs.reshape(-1, *shape).contiguous() if found == shape or (1, *found) == shape or flat else None

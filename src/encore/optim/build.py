@@ -16,18 +16,19 @@ FUSED = {
     "torch.optim.Adagrad": {"cpu"},
 }
 # Settings of a scheduler that Lightning reads, and torch does not know.
-OURS = ("name", "interval", "frequency", "monitor")
+OURS = ("interval", "frequency", "monitor")
 
 
-def build_optimizer(recipe: dict, net: nn.Module, device: torch.device) -> Optimizer:
+def build_optimizer(recipe: dict, net: nn.Module, device: torch.device, mixed: bool = False) -> Optimizer:
     """Build the optimiser of a net's trainable parameters.
 
-    `fused: auto` takes torch's fused kernel where it has one for the device. With `exclude_bias_and_norm`,
-    biases and norm parameters, which have one dimension, get no weight decay.
+    `fused: auto` takes torch's fused kernel where it has one for the device, but not in mixed precision: there it
+    unscales gradients by itself, and Lightning can no longer clip them. With `exclude_bias_and_norm`, biases and
+    norm parameters, which have one dimension, get no weight decay.
     """
     settings = {key: value for key, value in recipe.items() if key != "exclude_bias_and_norm"}
     if settings.get("fused") == "auto":
-        settings["fused"] = device.type in FUSED.get(recipe["_target_"], ())
+        settings["fused"] = not mixed and device.type in FUSED.get(recipe["_target_"], ())
     groups = parameter_groups(net, recipe.get("exclude_bias_and_norm", False))
     return build(settings, groups, what="optim")
 

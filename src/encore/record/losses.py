@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from encore.callbacks.monitors import norm
 from encore.errors import Diverged
 
 EVERY = 200  # steps between two looks at the device
@@ -36,18 +37,20 @@ class Losses(pl.Callback):
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
         """Keep the loss; look at those not yet seen now and then, and at the end of the epoch."""
-        loss = outputs["loss"].detach()
+        loss = outputs.get("batch_loss", outputs["loss"]).detach()
         self.unseen.append((loss, self.step, self.lr))
         if len(self.unseen) >= EVERY or trainer.is_last_batch:
             self.look(trainer)
-        if self.step % trainer.log_every_n_steps == 0 and trainer.loggers:  # type: ignore[attr-defined]
+        first = index % trainer.accumulate_grad_batches == 0  # of the batches that make the step
+        if first and self.step % trainer.log_every_n_steps == 0 and trainer.loggers:  # type: ignore[attr-defined]
             log_batch_loss(trainer, loss, self.step)
 
     def look(self, trainer: pl.Trainer) -> None:
         """Digest what has not been seen; raise Diverged at the first loss that is not finite."""
         if not self.unseen:
             return
-        losses = torch.stack([loss for loss, _, _ in self.unseen]).float().cpu()
+        losses = torch.stack([loss for loss, _, _ in self.unseen]).float()
+        losses = trainer.strategy.reduce(losses, reduce_op="mean").cpu()  # of all ranks: they go on or stop together
         for place in (~losses.isfinite()).nonzero()[:1].flatten().tolist():
             _, step, lr = self.unseen[place]
             raise Diverged(advice(f"the loss is {losses[place]:g}", step, trainer.current_epoch, lr))
@@ -61,14 +64,11 @@ class Losses(pl.Callback):
             raise Diverged(advice(f"the validation loss is {loss:g}", self.step, trainer.current_epoch, self.lr))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Chain the epoch's losses to those before."""
+        """Chain the epoch's losses to those before; the last step can break what its own loss did not show."""
         self.look(trainer)
         self.sha256 = self.digest.hexdigest()
-
-    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """The last step can break what its loss did not show."""
-        if not all(bool(weight.isfinite().all()) for weight in task.parameters()):
-            raise Diverged(advice("weights are not finite", self.step, trainer.current_epoch, self.lr))
+        if not math.isfinite(norm(list(task.parameters()))):
+            raise Diverged(advice("the weights are not finite", self.step, trainer.current_epoch, self.lr))
 
     def state_dict(self) -> dict[str, Any]:
         """The chain so far."""

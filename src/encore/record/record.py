@@ -33,6 +33,7 @@ OUTCOMES: dict[type[BaseException], str] = {
     Interrupted: "preempted",
     KeyboardInterrupt: "preempted",
 }
+LOCK = ".lock"
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
 
@@ -43,6 +44,7 @@ class Record:
         self.folder, self.cfg, self.mark = folder, cfg, mark
         self.checkpoints = folder / "checkpoints"
         self.began = time.monotonic()
+        self.stepped = False  # until then there is nothing to lose
         self.result = Result(
             folder=folder,
             status="running",
@@ -69,7 +71,7 @@ class Record:
         existed = folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / ".lock").open("a+")
+            lock = (folder / LOCK).open("a+")
         except OSError as problem:
             raise CannotWrite(f"runs_dir={cfg['runs_dir']} cannot be written: {problem}") from problem
         with lock:
@@ -81,7 +83,7 @@ class Record:
                     record.begin()
                 yield record
             except (ConfigError, InputError) as problem:
-                if not existed:
+                if not existed and not record.stepped:
                     record.discard()
                 elif not finished:
                     record.end("failed", str(problem))
@@ -109,8 +111,13 @@ class Record:
         return held.status == "finished"
 
     def begin(self) -> None:
-        """Write what is about to run."""
-        self.checkpoints.mkdir(exist_ok=True)
+        """Write what is about to run, in place of what an attempt before may have left."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
+        self.checkpoints.mkdir()
         write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
         self.result.write()
         start_logging(self.folder / "train.log")
@@ -122,6 +129,7 @@ class Record:
 
     def end(self, status: str, error: str) -> None:
         """Record that the run did not finish, and why."""
+        log.debug("%s: %s", status, error)
         self.update(status=status, error=error)
 
     def end_if_possible(self, status: str, error: str) -> None:
@@ -146,7 +154,7 @@ class Record:
 
     def shorter(self) -> Result | None:
         """The longest finished run that this one would only go on from: the same but for fewer epochs."""
-        if self.result.lineage is None:
+        if self.result.lineage is None or self.cfg["fresh"]:
             return None
         relatives = [
             held

@@ -50,7 +50,11 @@ def normalization(cfg: dict) -> str:
 def after(result: Result) -> None:
     """Say what came out, where it is, and how to look at it."""
     best = result.best
-    chosen = f"best epoch {best['epoch']} by {best['monitor']}" if best.get("monitor") else "the last weights"
+    chosen = (
+        f"the weights of epoch {best['epoch'] + 1}, best by {best['monitor']}"
+        if best.get("monitor")
+        else "the last weights"
+    )
     log.info(
         "\n%s\n\n%d epochs, %d steps, %.1f s; test with %s\n%s\n%s --logdir %s",
         table(result.metrics),

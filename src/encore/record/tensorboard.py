@@ -1,5 +1,6 @@
 """What TensorBoard shows of a run."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
+
+log = logging.getLogger("encore")
 
 EVENTS = "events.out.tfevents.*"
 
@@ -54,8 +57,11 @@ class TensorBoard(TensorBoardLogger):
         config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
         self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()))
         training = net.training
-        with torch.no_grad():
-            self.writer.add_graph(net.eval(), example)
+        try:
+            with torch.no_grad():
+                self.writer.add_graph(net.eval(), example)
+        except Exception as problem:  # whatever a net does that cannot be traced
+            log.info("TensorBoard shows no graph, the net cannot be traced: %s", str(problem).splitlines()[0])
         net.train(training)
 
     @rank_zero_only

@@ -36,15 +36,16 @@ def figure(runs: list[Result], metrics: list[str]) -> Figure:
     panels: list[Axes] = list(drawn.subplots(1, len(metrics), squeeze=False)[0])
     for panel, metric in zip(panels, metrics, strict=True):
         for number, run in enumerate(runs):
-            label = f"{run.name}, seed {run.seed}"
-            for split, style in (("train", "--"), ("val", "-")):
+            label: str | None = f"{run.name}, seed {run.seed}"
+            for split, style in (("val", "-"), ("train", "--")):
                 try:
                     epochs, values = curve(run.folder, f"{split}/{metric}")
                 except InputError:
                     if split == "train":
                         raise
                     continue  # a run without a validation set has one curve
-                panel.plot(epochs, values, style, color=f"C{number}", label=label if split == "val" else None)
+                panel.plot(epochs, values, style, color=f"C{number}", label=label)
+                label = None  # a run is named once
         panel.set(xlabel="epoch", ylabel=metric)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)

@@ -111,8 +111,11 @@ class Classification(pl.LightningModule):
         """Logits [n, num_classes] of normalised inputs [n, *shape]."""
         return self.net(inputs)
 
-    def training_step(self, batch: Pair, batch_index: int) -> Tensor:
-        """The loss of one batch, mean over its examples."""
+    def training_step(self, batch: Pair, batch_index: int) -> dict[str, Tensor]:
+        """The loss of one batch, mean over its examples; `batch_loss` is the same to look at.
+
+        On several ranks each weighs its mean by its part of the batch: the mean over ranks is the batch's.
+        """
         torch.manual_seed(derive(self.seed, "step", self.current_epoch, batch_index, self.global_rank))
         inputs, targets = batch
         for augment in self.augmentations:
@@ -122,7 +125,7 @@ class Classification(pl.LightningModule):
         self.train_tally.update(loss.detach(), logits.detach(), targets)
         if self.trainer.world_size > 1:
             loss = loss * self.trainer.datamodule.share(batch_index, len(inputs))  # type: ignore[attr-defined]
-        return loss
+        return {"loss": loss, "batch_loss": loss.detach()}
 
     def noisy(self, inputs: Tensor) -> Tensor:
         """Logits under weights with noise; their gradients reach the weights themselves."""
@@ -163,7 +166,9 @@ class Classification(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and its schedule where there is one."""
-        optimizer: Optimizer = build_optimizer(self.optim, self.net, self.device)
+        optimizer: Optimizer = build_optimizer(
+            self.optim, self.net, self.device, mixed=str(self.trainer.precision).endswith("-mixed")
+        )
         schedule = build_schedule(self.scheduler, optimizer, self.length())
         return optimizer if schedule is None else {"optimizer": optimizer, "lr_scheduler": schedule}
 
