@@ -232,14 +232,20 @@ def test_fetch_data_takes_files_that_are_there(command, tmp_path, mnist_files):
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_told_to_stop_says_so(tmp_path, sent, code):
     words = ["trainer=cpu", "trainer.max_epochs=100000", f"runs_dir={tmp_path / 'runs'}"]
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *words], stderr=subprocess.PIPE, text=True
-    ) as process:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
+    )
+    try:
         deadline = time.monotonic() + 120
         while not list((tmp_path / "runs").rglob("last.ckpt")) and time.monotonic() < deadline:
             time.sleep(0.2)
         process.send_signal(sent)
         _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code
     assert "Traceback" not in said
     assert '"preempted"' in next((tmp_path / "runs").rglob("result.json")).read_text()
