@@ -44,9 +44,9 @@ def train(cfg: dict, record: Record) -> Result:
     with quiet(), Ranks(cfg, record.folder) as ranks:
         parts = assemble(cfg, record.folder)
         with closing_loggers(parts.trainer):
-            start, epochs_before = starting_point(record, parts)
+            start = starting_point(record, parts)
             ranks.start(start)
-            summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, epochs_before)
+            summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, start)
             if start is None:  # a run that goes on has been shown
                 describe(cfg, parts)
             record.stepped = True
@@ -168,24 +168,40 @@ def on_mps() -> bool:
     return torch.backends.mps.is_available() and not torch.cuda.is_available()
 
 
-def starting_point(record: Record, parts: Parts) -> tuple[Path | None, int]:
-    """The checkpoint to go on from, if a shorter run has been where this one would come by.
+def starting_point(record: Record, parts: Parts) -> Path | None:
+    """The checkpoint to go on from: of an attempt that was stopped, or of a shorter run that is finished.
 
-    Its logs and best weights become this run's own, up to that checkpoint.
+    The logs are brought back to what they were at that checkpoint, and the best weights with them.
     """
     shorter = record.shorter()
-    if shorter is None:
-        return None, 0
-    source = shorter.folder / "checkpoints"
-    state = load(source / "last.ckpt")["callbacks"]
-    logs: dict[str, Any] = next((held["logs"] for key, held in state.items() if "Checkpoints" in key), {})
-    ours = {type(logger).__name__: logger for logger in parts.trainer.loggers if hasattr(logger, "restore")}
-    if not ours.keys() <= logs.keys():
-        return None, 0  # it was not logged as this one is to be
-    for name, logger in ours.items():
-        logger.restore(logs[name], shorter.folder)
-    shutil.copyfile(source / "best.ckpt", record.checkpoints / "best.ckpt")
-    return source / "last.ckpt", shorter.epochs
+    for folder in (record.folder, shorter.folder if shorter else None):
+        if folder is None or not (folder / "checkpoints" / "last.ckpt").is_file():
+            continue
+        if restored(folder, record, parts):
+            return folder / "checkpoints" / "last.ckpt"
+        if folder == record.folder:
+            record.clear()
+    return None
+
+
+def restored(folder: Path, record: Record, parts: Parts) -> bool:
+    """Bring back logs and best weights of a folder's last checkpoint; False where they do not belong together."""
+    checkpoints = folder / "checkpoints"
+    try:
+        state = load(checkpoints / "last.ckpt")["callbacks"]
+        held = next(state for name, state in state.items() if "Checkpoints" in name)
+        best = load(checkpoints / "best.ckpt")["best"]
+    except (InputError, StopIteration):
+        return False
+    loggers = {type(logger).__name__: logger for logger in parts.trainer.loggers if hasattr(logger, "restore")}
+    # It was stopped between the writing of the two files, or logged otherwise than this run is to be.
+    if best != held["best"] or not loggers.keys() <= held["logs"].keys():
+        return False
+    for name, logger in loggers.items():
+        logger.restore(held["logs"][name], folder)
+    if folder != record.folder:
+        shutil.copyfile(checkpoints / "best.ckpt", record.checkpoints / "best.ckpt")
+    return True
 
 
 def describe(cfg: dict, parts: Parts) -> None:
@@ -204,17 +220,20 @@ def fit(parts: Parts, start: Path | None) -> None:
         parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
 
 
+AGAIN = "the same command goes on from the last epoch that was saved"
+
+
 @contextmanager
 def told_to_stop(trainer: pl.Trainer) -> Iterator[None]:
     """Raise Interrupted for Ctrl-C and Preempted for SIGTERM, where Lightning would exit with 1 and 0."""
     try:
         yield
     except SIGTERMException as stop:
-        raise Preempted("stopped by SIGTERM; the same command starts it again") from stop
+        raise Preempted(f"stopped by SIGTERM; {AGAIN}") from stop
     except SystemExit as stop:  # Lightning's answer to Ctrl-C
-        raise Interrupted("interrupted; the same command starts it again") from stop
+        raise Interrupted(f"interrupted; {AGAIN}") from stop
     if trainer.received_sigterm:
-        raise Preempted("stopped by SIGTERM; the same command starts it again")
+        raise Preempted(f"stopped by SIGTERM; {AGAIN}")
 
 
 def test(parts: Parts, best: Path) -> dict[str, float]:

@@ -137,6 +137,15 @@ class Checkpoints(Checkpoint):
         replace(self.folder / "best.ckpt", lambda stream: torch.save(content, stream))
         self.best_weights = None
 
+    def on_save_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Say that the epoch about to begin has not begun, so that Lightning resumes between two epochs.
+
+        It counts an epoch as ready before its first hook, and would take the one before for the one to finish.
+        """
+        progress = checkpoint["loops"]["fit_loop"]["epoch_progress"]
+        for counts in (progress["current"], progress["total"]):
+            counts["ready"] = counts["completed"]
+
     def state_dict(self) -> dict[str, Any]:
         """The choice so far, and where the logs stand."""
         logs = {type(log).__name__: log.position() for log in self.trainer.loggers if hasattr(log, "position")}

@@ -111,16 +111,26 @@ class Record:
         return held.status == "finished"
 
     def begin(self) -> None:
-        """Write what is about to run, in place of what an attempt before may have left."""
-        for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != LOCK:
-                path.unlink()
-        self.checkpoints.mkdir()
+        """Write what is about to run."""
+        if not self.last_checkpoint.is_file():
+            self.clear()
         write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
         self.result.write()
         start_logging(self.folder / "train.log")
+
+    def clear(self) -> None:
+        """Remove what an attempt before has left: the run begins anew."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name not in (LOCK, "config.yaml", "result.json", "train.log"):
+                path.unlink()
+        self.checkpoints.mkdir()
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Where the run can be gone on from, if it has come so far."""
+        return self.checkpoints / "last.ckpt"
 
     def finish(self, **outcome: Any) -> Result:
         """Record what the run gave, and that it is whole."""

@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 
 from encore.config import show
 from encore.data.module import DataModule
+from encore.record.checkpoints import load
 from encore.record.result import Result
 
 log = logging.getLogger("encore")
@@ -19,7 +20,7 @@ def before(
     data: DataModule,
     task: pl.LightningModule,
     trainer: pl.Trainer,
-    epochs_before: int,
+    start: Path | None,
 ) -> None:
     """Say in a few lines what is going to run."""
     sizes = ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
@@ -36,8 +37,9 @@ def before(
         f"{trainer.world_size} × {device}, {cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",
         "folder": str(folder),
     }
-    if epochs_before:
-        lines["start"] = f"from epoch {epochs_before} of a shorter run that is finished"
+    if start is not None:
+        whose = "where it was stopped" if start.is_relative_to(folder) else "where a shorter run ended"
+        lines["start"] = f"{whose}, after epoch {load(start)['epoch']}"
     log.info("\n".join(f"{name:8} {line}" for name, line in lines.items()))
 
 
