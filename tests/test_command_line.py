@@ -228,17 +228,29 @@ def test_fetch_data_takes_files_that_are_there(command, tmp_path, mnist_files):
     assert command("scripts/fetch_data.py", "nothing").returncode == 1
 
 
-def test_a_run_that_is_killed_goes_on_to_the_same_bits(command, run, tmp_path):
-    words = ["trainer=cpu", "threads=1", "trainer.max_epochs=40", "model.dropout=0.3", "scheduler=step"]
-    words += ["callbacks=early_stopping", "callbacks.checkpoint.min_seconds_between=0", f"runs_dir={tmp_path / 'runs'}"]
-    process = subprocess.Popen([sys.executable, str(ROOT / "train.py"), *words], stdout=subprocess.DEVNULL)
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, "running"), (signal.SIGTERM, "preempted")])
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits(run, tmp_path, sent, status):
+    words = [
+        "trainer=cpu",
+        "threads=1",
+        "trainer.max_epochs=200",
+        "model.dropout=0.3",
+        "scheduler=step",
+        "optim.lr=1e-4",
+    ]
+    words += ["callbacks.checkpoint.min_seconds_between=0.5", f"runs_dir={tmp_path / 'runs'}"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs").rglob("best.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.kill()
-    process.wait()
+    time.sleep(0.3)
+    process.send_signal(sent)
+    process.wait(timeout=60)
     folder = next((tmp_path / "runs").rglob("result.json")).parent
-    assert '"running"' in (folder / "result.json").read_text()
+    assert f'"{status}"' in (folder / "result.json").read_text()
     resumed = run(*words)
     assert resumed.folder == folder
     assert "where it was stopped, after epoch" in (folder / "train.log").read_text()

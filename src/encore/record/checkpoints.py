@@ -92,8 +92,12 @@ class Checkpoints(Checkpoint):
         self.save(trainer, task)
 
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
-        """Nothing is saved in the middle of an epoch, but the best weights so far are put on disk."""
-        if trainer.is_global_zero and not isinstance(exception, OSError):  # such as a full disk
+        """Nothing is saved in the middle of an epoch, but a run that has no file yet keeps its best weights.
+
+        Beside an older last.ckpt they would not be the best that it knows, and the run could not go on from it.
+        """
+        full = isinstance(exception, OSError)  # the disk, perhaps
+        if trainer.is_global_zero and not full and not (self.folder / "last.ckpt").is_file():
             self.save_best(task)
 
     def choose(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
