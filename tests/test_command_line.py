@@ -228,6 +228,26 @@ def test_fetch_data_takes_files_that_are_there(command, tmp_path, mnist_files):
     assert command("scripts/fetch_data.py", "nothing").returncode == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+def test_a_checkpoint_that_finds_no_room_leaves_none(tmp_path):
+    import resource
+
+    words = ["model=cnn", "trainer=cpu", "trainer.max_epochs=1", f"runs_dir={tmp_path / 'runs'}"]
+    answer = subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
+    )
+    assert answer.returncode == 74, answer.stderr
+    assert "cannot be written" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    folder = next((tmp_path / "runs").rglob("result.json")).parent
+    assert '"failed"' in (folder / "result.json").read_text()
+    assert list((folder / "checkpoints").iterdir()) == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGKILL, "running"), (signal.SIGTERM, "preempted")])
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits(run, tmp_path, sent, status):

@@ -1,6 +1,7 @@
 """Checkpoints: the last state, to go on from, and the best weights, to test and to use."""
 
 import hashlib
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ class WholeFiles(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write in one step."""
-        replace(Path(path), lambda stream: torch.save(checkpoint, stream))
+        save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
         """Read tensors and plain values; nothing in the file is ever executed."""
@@ -29,6 +30,17 @@ class WholeFiles(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a file."""
         Path(path).unlink(missing_ok=True)
+
+
+def save(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint in one step.
+
+    Raises:
+        OSError: it cannot be written. torch's own writing to a full disk raises a RuntimeError that says nothing.
+    """
+    packed = io.BytesIO()
+    torch.save(content, packed)
+    replace(path, lambda stream: stream.write(packed.getbuffer()))
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -138,7 +150,7 @@ class Checkpoints(Checkpoint):
             "hyper_parameters": dict(task.hparams),
             "pytorch-lightning_version": pl.__version__,
         }
-        replace(self.folder / "best.ckpt", lambda stream: torch.save(content, stream))
+        save(content, self.folder / "best.ckpt")
         self.best_weights = None
 
     def on_save_checkpoint(self, trainer: pl.Trainer, task: pl.LightningModule, checkpoint: dict[str, Any]) -> None:

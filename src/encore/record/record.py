@@ -33,6 +33,7 @@ OUTCOMES: dict[type[BaseException], str] = {
     Interrupted: "preempted",
     KeyboardInterrupt: "preempted",
 }
+FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 LOCK = ".lock"
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
@@ -89,7 +90,7 @@ class Record:
                     record.end("failed", str(problem))
                 raise
             except OSError as problem:
-                if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+                if problem.errno in FULL_OR_FORBIDDEN:
                     record.end_if_possible("failed", str(problem))
                     raise CannotWrite(f"{folder} cannot be written: {problem}") from problem
                 record.end("failed", repr(problem))
