@@ -4,12 +4,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import yaml
-
+from encore.accelerator import resolve
 from encore.command import end
-from encore.config import check
 from encore.errors import InputError, NotReproduced
 from encore.record.result import Result
+from encore.trust import recorded_config
 
 
 def main() -> int:
@@ -21,9 +20,12 @@ def main() -> int:
     recorded = Result.read(wanted.run)
     if recorded.status != "finished":
         raise InputError(f"{wanted.run} is {recorded.status}, not finished")
-    cfg = config(wanted.run)
+    cfg = recorded_config(wanted.run)
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
+    recorded_on = on = cfg["trainer"]["accelerator"]
+    if recorded_on in ("cuda", "mps"):
+        cfg["trainer"]["accelerator"] = on = resolve("auto")
     # torch only from here: a wrong folder is answered at once
     from encore.ranks import device_count
     from encore.record.summary import table
@@ -32,30 +34,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         measured = evaluate(cfg, wanted.run / "checkpoints" / "best.ckpt", Path(scratch))
     print(table(measured))
-    if device_count(cfg) > 1:
-        print("tested on one device, recorded on several: sums may differ in their last digits")
+    if device_count(cfg) > 1 or on != recorded_on:
+        print(f"recorded on {device_count(cfg)} × {recorded_on}, tested on 1 × {on}: last digits may differ")
         return 0
     for name, value in measured.items():
         if value != recorded.metrics.get(name):
             raise NotReproduced(f"{name} is {value!r}, recorded was {recorded.metrics.get(name)!r}")
     print("the same as recorded, bit for bit")
     return 0
-
-
-def config(run: Path) -> dict:
-    """A run's recorded config, checked.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        cfg = yaml.safe_load((run / "config.yaml").read_text())
-    except (OSError, yaml.YAMLError) as problem:
-        raise InputError(f"{run / 'config.yaml'} cannot be read: {problem}") from problem
-    if not isinstance(cfg, dict):
-        raise InputError(f"{run / 'config.yaml'} holds no config")
-    check(cfg)
-    return cfg
 
 
 if __name__ == "__main__":
