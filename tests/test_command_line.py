@@ -245,7 +245,7 @@ def test_a_checkpoint_that_finds_no_room_leaves_none(tmp_path):
     assert "Traceback" not in answer.stderr
     folder = next((tmp_path / "runs").rglob("result.json")).parent
     assert '"failed"' in (folder / "result.json").read_text()
-    assert list((folder / "checkpoints").iterdir()) == []
+    assert {path.name for path in (folder / "checkpoints").iterdir()} <= {"digests.json"}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -254,17 +254,17 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits(run, tmp_path, sent, sta
     words = [
         "trainer=cpu",
         "threads=1",
-        "trainer.max_epochs=200",
+        "trainer.max_epochs=80",
         "model.dropout=0.3",
         "scheduler=step",
         "optim.lr=1e-4",
     ]
-    words += ["callbacks.checkpoint.min_seconds_between=0.5", f"runs_dir={tmp_path / 'runs'}"]
+    words += ["callbacks.checkpoint.min_seconds_between=0.2", f"runs_dir={tmp_path / 'runs'}"]
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "runs").rglob("best.ckpt")) and time.monotonic() < deadline:
+    while not list((tmp_path / "runs").rglob("last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.3)
     process.send_signal(sent)

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from encore.errors import ConfigError, Diverged, InputError
-from encore.record.checkpoints import load
+from encore.record.checkpoint_files import load
 
 SHORT = {"trainer.max_epochs": 2}
 
@@ -126,7 +126,7 @@ def test_the_best_weights_are_tested_and_kept(run):
 
 
 def test_without_a_validation_set_the_last_weights_are_the_best(run):
-    from encore.record.checkpoints import digest
+    from encore.record.checkpoint_files import digest
 
     result = run({**SHORT, "data.val_fraction": 0.0})
     assert digest(load(result.folder / "checkpoints" / "best.ckpt")["state_dict"]) == result.weights_sha256
@@ -149,7 +149,8 @@ def test_lightning_loads_the_best_weights_as_its_own(run):
 def test_the_folder_holds_what_the_readme_says(run):
     result = run(SHORT)
     names = {path.name for path in result.folder.iterdir() if not path.name.startswith(("events", "."))}
-    assert names == {"config.yaml", "result.json", "metrics.csv", "checkpoints", "train.log"}
+    written = {"config.yaml", "result.json", "manifest.json", "metrics.csv", "losses.f32", "checkpoints", "train.log"}
+    assert names == written
     held = json.loads((result.folder / "result.json").read_text())
     assert held["status"] == "finished"
     assert {"train/loss", "val/accuracy", "test/accuracy"} <= held["metrics"].keys()

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from encore.errors import ConfigError, EncoreError
+from encore.stopping import Stop
 
 
 class Ranks:
@@ -105,7 +106,8 @@ def main() -> int:
     from encore.training import work
 
     try:
-        work(order["cfg"], Path(order["folder"]), Path(order["start"]) if order["start"] else None)
+        with Stop(deaf=True) as stop:
+            work(order["cfg"], Path(order["folder"]), Path(order["start"]) if order["start"] else None, stop)
     except EncoreError as problem:
         return problem.code
     finally:

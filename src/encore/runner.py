@@ -2,6 +2,7 @@
 
 from encore.record.record import Record
 from encore.record.result import Result
+from encore.stopping import Stop
 
 
 def execute(cfg: dict) -> Result:
@@ -10,10 +11,10 @@ def execute(cfg: dict) -> Result:
     Raises:
         EncoreError: what stopped it; its `code` is the exit code.
     """
-    with Record.open(cfg) as record:
+    with Stop() as stop, Record.open(cfg) as record:
         if record.result.status == "finished":
             print(f"finished already: {record.folder} (fresh=true runs it again)")
             return record.result
         from encore.training import train
 
-        return train(cfg, record)
+        return train(cfg, record, stop)

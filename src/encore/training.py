@@ -1,9 +1,9 @@
 """A run's work: build the parts from their recipes, fit, test, and record what came out."""
 
-import shutil
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,17 @@ from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.quiet import quiet
 from encore.ranks import Ranks, device_count
 from encore.record import summary
-from encore.record.checkpoints import WholeFiles, digest, load
+from encore.record.checkpoint_files import BEST, LAST, PREVIOUS, WholeFiles, digest, digests, load
+from encore.record.checkpoints import Checkpoints
 from encore.record.losses import Losses
+from encore.record.manifest import Manifest
+from encore.record.position import Position
 from encore.record.record import Record
 from encore.record.result import Result
 from encore.rehearsal import check_accelerator, check_last_batch, rehearse
+from encore.stopping import AGAIN, Stop
+
+log = logging.getLogger("encore")
 
 
 @dataclass
@@ -33,28 +39,40 @@ class Parts:
     task: pl.LightningModule
     trainer: pl.Trainer
     losses: Losses
+    checkpoints: Checkpoints | None
+    stop: Stop
+
+    @property
+    def logs(self) -> dict[str, Any]:
+        """What has to stand where a checkpoint stands, by name."""
+        return restorable(self.losses, *self.trainer.loggers)
 
 
-def train(cfg: dict, record: Record) -> Result:
+def train(cfg: dict, record: Record, stop: Stop) -> Result:
     """Train the recorded run from where it stands, test its best weights, and record the result.
 
     Raises:
         EncoreError: what stopped it.
     """
     with quiet(), Ranks(cfg, record.folder) as ranks:
-        parts = assemble(cfg, record.folder)
+        parts = assemble(cfg, record.folder, stop)
         with closing_loggers(parts.trainer):
             start = starting_point(record, parts)
-            ranks.start(start)
-            summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, start)
+            ranks.start(start.path if start else None)
+            summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, start.words if start else None)
             if start is None:  # a run that goes on has been shown
                 describe(cfg, parts)
+            record.manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
+            why, done = (reason(record, start), start.step) if start else (None, None)
+            record.manifest.attempt(record.result.started, why, done)
             record.stepped = True
-            fit(parts, start)
+            fit(parts, start.path if start else None)
             trained = outcome(cfg, parts)
+            record.manifest.outcome(parts.task.state_dict(), parts.data.order_sha256)
             trained["metrics"] |= test(parts, record.checkpoints / "best.ckpt")
             conclude(cfg, parts, trained["metrics"])
-        result = record.finish(**trained)
+        with stop.deferred():
+            result = record.finish(**trained)
     summary.after(result)
     return result
 
@@ -70,10 +88,10 @@ def closing_loggers(trainer: pl.Trainer) -> Iterator[None]:
                 logger.close()
 
 
-def work(cfg: dict, folder: Path, start: Path | None) -> None:
+def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
     """What a rank other than the first does: the same fit and test, recording nothing."""
     with quiet():
-        parts = assemble(cfg, folder)
+        parts = assemble(cfg, folder, stop)
         fit(parts, start)
         test(parts, folder / "checkpoints" / "best.ckpt")
 
@@ -90,7 +108,7 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
         "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "num_nodes": 1},
     }
     with quiet():
-        parts = assemble(alone, scratch)
+        parts = assemble(alone, scratch, Stop())
         weights = load(checkpoint)["state_dict"]
         try:
             parts.task.load_state_dict(weights)
@@ -101,7 +119,7 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
         return score(parts)
 
 
-def assemble(cfg: dict, folder: Path) -> Parts:
+def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     """Build everything, and find what cannot work before the first step.
 
     Raises:
@@ -115,11 +133,19 @@ def assemble(cfg: dict, folder: Path) -> Parts:
     task = build_task(cfg)
     rehearse(cfg, task)
     check_last_batch(cfg, data, task.net)  # type: ignore[arg-type]
-    losses = Losses()
+    losses = Losses(folder)
     trainer = build_trainer(cfg, folder, data, losses)
+    checkpoints = next((found for found in trainer.callbacks if isinstance(found, Checkpoints)), None)  # type: ignore[attr-defined]
+    parts = Parts(data, task, trainer, losses, checkpoints, stop)
+    trainer.callbacks.insert(0, Position(checkpoints, stop, parts.logs))  # type: ignore[attr-defined]
     # Lightning would do so only after it has loaded a checkpoint, and cut its doubles to floats.
     trainer.precision_plugin.convert_module(task)
-    return Parts(data, task, trainer, losses)
+    return parts
+
+
+def restorable(*logs: Any) -> dict[str, Any]:
+    """Those that can be brought back to where they stood, by name."""
+    return {type(log).__name__: log for log in logs if hasattr(log, "restore")}
 
 
 def build_task(cfg: dict) -> pl.LightningModule:
@@ -148,7 +174,8 @@ def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> 
             callbacks=callbacks,
             logger=loggers,
             default_root_dir=str(folder),
-            plugins=[WholeFiles(), *([LightningEnvironment()] if device_count(cfg) > 1 else [])],
+            # Also on SLURM, where Lightning would save and queue the job again by itself.
+            plugins=[WholeFiles(), LightningEnvironment()],
             num_sanity_val_steps=0,
             enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
             enable_progress_bar=False,
@@ -168,40 +195,95 @@ def on_mps() -> bool:
     return torch.backends.mps.is_available() and not torch.cuda.is_available()
 
 
-def starting_point(record: Record, parts: Parts) -> Path | None:
+@dataclass(frozen=True)
+class Start:
+    """A checkpoint to go on from: whole epochs and optimiser steps that are done there."""
+
+    path: Path
+    epoch: int
+    step: int
+    longer: bool = False  # than the finished run that it is of
+
+    @property
+    def words(self) -> str:
+        """Where it stands."""
+        whose = "where a shorter run ended" if self.longer else "where it was stopped"
+        return f"{whose}, after epoch {self.epoch}, step {self.step}"
+
+
+def starting_point(record: Record, parts: Parts) -> Start | None:
     """The checkpoint to go on from: of an attempt that was stopped, or of a shorter run that is finished.
 
     The logs are brought back to what they were at that checkpoint, and the best weights with them.
+
+    Raises:
+        InputError: there are checkpoints, and none of them can be used.
     """
-    shorter = record.shorter()
-    for folder in (record.folder, shorter.folder if shorter else None):
-        if folder is None or not (folder / "checkpoints" / "last.ckpt").is_file():
-            continue
-        if restored(folder, record, parts):
-            return folder / "checkpoints" / "last.ckpt"
-        if folder == record.folder:
-            record.clear()
-    return None
+    last = record.checkpoints / LAST
+    if LAST not in digests(last.parent) and not last.is_file() and not last.with_name(PREVIOUS).is_file():
+        record.clear()
+        shorter = record.shorter()
+        return start_of_longer(shorter.folder, parts) if shorter else None
+    problems = []
+    for path in (last, last.with_name(PREVIOUS)):
+        try:
+            return restore(path, parts)
+        except InputError as problem:
+            problems.append(str(problem))
+            log.warning("%s", problem)
+    raise InputError(
+        "\n".join([*problems, f"no checkpoint is left to go on from: fresh=true runs it anew beside {record.folder}"])
+    )
 
 
-def restored(folder: Path, record: Record, parts: Parts) -> bool:
-    """Bring back logs and best weights of a folder's last checkpoint; False where they do not belong together."""
-    checkpoints = folder / "checkpoints"
+def start_of_longer(folder: Path, parts: Parts) -> Start | None:
+    """The last checkpoint of a finished shorter run; None where that cannot be used, or was logged otherwise."""
+    last, best = folder / "checkpoints" / LAST, folder / "checkpoints" / BEST
     try:
-        state = load(checkpoints / "last.ckpt")["callbacks"]
-        held = next(state for name, state in state.items() if "Checkpoints" in name)
-        best = load(checkpoints / "best.ckpt")["best"]
-    except (InputError, StopIteration):
-        return False
-    loggers = {type(logger).__name__: logger for logger in parts.trainer.loggers if hasattr(logger, "restore")}
-    # It was stopped between the writing of the two files, or logged otherwise than this run is to be.
-    if best != held["best"] or not loggers.keys() <= held["logs"].keys():
-        return False
-    for name, logger in loggers.items():
-        logger.restore(held["logs"][name], folder)
-    if folder != record.folder:
-        shutil.copyfile(checkpoints / "best.ckpt", record.checkpoints / "best.ckpt")
-    return True
+        if not parts.logs.keys() <= load(last)["callbacks"][Position.__qualname__]["logs"].keys():
+            return None
+        start = restore(last, parts)
+        if parts.checkpoints is not None:
+            parts.checkpoints.best_weights = load(best)["state_dict"]
+    except InputError as problem:
+        log.warning("%s\nthe run begins at its first step", problem)
+        return None
+    return replace(start, longer=True)
+
+
+def reason(record: Record, start: Start) -> str:
+    """Why a run goes on."""
+    if start.longer:
+        return f"more epochs than {start.path.parents[1].name}"
+    before = record.before
+    if before is None or before.status == "running":
+        return "killed"
+    return f"{before.status}: {before.error}"
+
+
+def restore(path: Path, parts: Parts) -> Start:
+    """Bring back logs and best weights as they were at a checkpoint.
+
+    Raises:
+        InputError: it cannot be used, or what belongs to it is gone.
+    """
+    state = load(path)
+    if parts.checkpoints is not None:
+        chosen = state["callbacks"][parts.checkpoints.state_key]
+        # Weights of a later epoch are those of an attempt that came further, and will be chosen again.
+        if (
+            chosen["best"]
+            and chosen["best_weights"] is None
+            and load(path.with_name(BEST))["epoch"] < chosen["best"]["epoch"]
+        ):
+            raise InputError(f"{path.with_name(BEST)} is older than {path}")
+    held = state["callbacks"][Position.__qualname__]["logs"]
+    for name, one in parts.logs.items():
+        if name in held:
+            one.restore(held[name], path.parents[1])
+        else:
+            log.warning("%s begins at step %d: the run did not log so before", name, state["global_step"])
+    return Start(path, state["epoch"], state["global_step"])
 
 
 def describe(cfg: dict, parts: Parts) -> None:
@@ -216,24 +298,19 @@ def describe(cfg: dict, parts: Parts) -> None:
 
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
-    with told_to_stop(parts.trainer):
+    with told_to_stop(), parts.stop.deferred():
         parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
 
 
-AGAIN = "the same command goes on from the last epoch that was saved"
-
-
 @contextmanager
-def told_to_stop(trainer: pl.Trainer) -> Iterator[None]:
-    """Raise Interrupted for Ctrl-C and Preempted for SIGTERM, where Lightning would exit with 1 and 0."""
+def told_to_stop() -> Iterator[None]:
+    """Raise Interrupted for a second Ctrl-C, and Preempted for a SIGTERM before our own handler is back in place."""
     try:
         yield
     except SIGTERMException as stop:
         raise Preempted(f"stopped by SIGTERM; {AGAIN}") from stop
-    except SystemExit as stop:  # Lightning's answer to Ctrl-C
+    except SystemExit as stop:  # Lightning's answer to KeyboardInterrupt
         raise Interrupted(f"interrupted; {AGAIN}") from stop
-    if trainer.received_sigterm:
-        raise Preempted(f"stopped by SIGTERM; {AGAIN}")
 
 
 def test(parts: Parts, best: Path) -> dict[str, float]:
@@ -246,7 +323,7 @@ def test(parts: Parts, best: Path) -> dict[str, float]:
 
 def score(parts: Parts) -> dict[str, float]:
     """The test metrics of the task's weights."""
-    with told_to_stop(parts.trainer):
+    with told_to_stop():
         scores = parts.trainer.test(parts.task, parts.data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items()}
 

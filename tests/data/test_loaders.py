@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from encore.data.loaders import Loader, Order, Resident, Streamed
@@ -9,10 +10,10 @@ SOURCE = ArraySource(torch.arange(25.0).reshape(25, 1), torch.arange(25) % 5)
 IDENTITY = Affine(torch.zeros(1), torch.ones(1))
 
 
-def batches(gather, order, epoch=0):
+def batches(gather, order, epoch=0, first=0):
     return [
         (inputs.flatten().tolist(), targets.tolist())
-        for inputs, targets in Loader(gather, order, IDENTITY, CPU, lambda: epoch)
+        for inputs, targets in Loader(gather, order, IDENTITY, CPU, lambda: (epoch, first))
     ]
 
 
@@ -49,6 +50,14 @@ def test_worker_processes_give_the_same_batches():
         assert batches(Streamed(SOURCE, workers, pin_memory=False), order, epoch=2) == resident
 
 
+@pytest.mark.parametrize("gather", [Resident(SOURCE, CPU), Streamed(SOURCE, 1, pin_memory=False)])
+def test_an_epoch_can_be_entered_at_any_batch(gather):
+    order = Order(torch.arange(25), 4, seed=0)
+    whole = batches(gather, order, epoch=2)
+    for first in (0, 1, 6, 7):
+        assert batches(gather, order, epoch=2, first=first) == whole[first:]
+
+
 def test_streaming_draws_nothing_from_the_run_s_generator():
     torch.manual_seed(0)
     state = torch.get_rng_state()
@@ -57,9 +66,10 @@ def test_streaming_draws_nothing_from_the_run_s_generator():
 
 
 def test_ranks_share_each_batch():
-    whole = Order(torch.arange(25), 8, seed=0).batches(0)
-    ranks = [Order(torch.arange(25), 8, seed=0, rank=rank, world_size=3).batches(0) for rank in range(3)]
-    for batch, *parts in zip(whole, *ranks, strict=True):
+    whole = Order(torch.arange(25), 8, seed=0)
+    indices = whole.of_epoch(0)
+    ranks = [Order(torch.arange(25), 8, seed=0, rank=rank, world_size=3).batches(indices) for rank in range(3)]
+    for batch, *parts in zip(whole.batches(indices), *ranks, strict=True):
         assert sorted(torch.cat(parts).tolist()) == sorted(batch.tolist())
 
 

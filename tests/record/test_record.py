@@ -1,6 +1,6 @@
 import csv
 import errno
-import io
+import hashlib
 import json
 
 import pytest
@@ -9,7 +9,7 @@ import torch
 from encore.compose import config_from
 from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError
 from encore.record import files
-from encore.record.checkpoints import digest, load
+from encore.record.checkpoint_files import digest, load, save
 from encore.record.metrics_csv import MetricsCSV
 from encore.record.record import Record
 from encore.record.result import Result
@@ -90,16 +90,16 @@ def test_results_that_cannot_be_read_are_named_and_left_out(cfg, tmp_path):
     assert len(unreadable) == 2
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     file = tmp_path / "file"
     files.write_text(file, "old")
 
-    def broken(stream):
-        stream.write(b"ne")
+    def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
-        files.replace(file, broken)
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(OSError, match=r"file needs 3 bytes, and [\d,]+ are free"):
+        files.replace(file, b"new", keep=tmp_path / "kept")
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -112,18 +112,22 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, monkeypatch):
         def __reduce__(self):
             return (open, (str(ran), "w"))
 
-    torch.save({"state_dict": Malicious()}, tmp_path / "bad.ckpt")
+    save({"state_dict": Malicious()}, tmp_path / "bad.ckpt")  # by somebody who knows how its digest is kept
     with pytest.raises(InputError, match="no checkpoint that can be read"):
         load(tmp_path / "bad.ckpt")
     assert not ran.exists()
 
 
 def test_a_truncated_checkpoint_is_named(tmp_path):
-    whole = io.BytesIO()
-    torch.save({"a": torch.zeros(100)}, whole)
-    (tmp_path / "cut.ckpt").write_bytes(whole.getvalue()[:200])
-    with pytest.raises(InputError, match=r"cut\.ckpt is no checkpoint"):
-        load(tmp_path / "cut.ckpt")
+    file = tmp_path / "cut.ckpt"
+    save({"a": torch.zeros(100)}, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:200])
+    digests = [hashlib.sha256(content).hexdigest() for content in (whole[:200], whole)]
+    with pytest.raises(
+        InputError, match=f"cut.ckpt is truncated or altered: its SHA-256 is {digests[0]}, not {digests[1]}"
+    ):
+        load(file)
 
 
 def test_a_digest_sees_names_types_shapes_and_bytes():

@@ -35,7 +35,8 @@ class Progress(pl.Callback):
         self.started = self.shown = time.monotonic()
         self.bar = tqdm(
             total=epochs * batches,
-            initial=trainer.current_epoch * batches,
+            initial=trainer.current_epoch * batches
+            + trainer.fit_loop.epoch_loop.batch_progress.current.ready % batches,
             unit=" steps",
             dynamic_ncols=True,
             leave=False,

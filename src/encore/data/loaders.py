@@ -30,12 +30,15 @@ class Order:
         whole, rest = divmod(len(self.indices), self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
 
-    def batches(self, epoch: int) -> tuple[Tensor, ...]:
-        """This rank's indices of every batch of an epoch."""
-        indices = self.indices
-        if self.seed is not None:
-            generator = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
-            indices = indices[torch.randperm(len(indices), generator=generator)]
+    def of_epoch(self, epoch: int) -> Tensor:
+        """All indices, in the order of an epoch."""
+        if self.seed is None:
+            return self.indices
+        generator = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
+        return self.indices[torch.randperm(len(self.indices), generator=generator)]
+
+    def batches(self, indices: Tensor) -> tuple[Tensor, ...]:
+        """This rank's part of every batch of an epoch in that order."""
         batches = indices.split(self.batch_size)[: len(self)]
         return batches if self.world_size == 1 else tuple(b[self.rank :: self.world_size] for b in batches)
 
@@ -52,7 +55,8 @@ class Loader:
         order: which examples they are.
         normalize: applied to the whole batch at once.
         device: where batches go.
-        epoch: the number of the epoch about to begin.
+        position: the epoch and the batch in it that is to come first, when it is asked for.
+        began: told of every epoch that is begun: its number, and all its indices in their order.
     """
 
     def __init__(
@@ -61,20 +65,32 @@ class Loader:
         order: Order,
         normalize: Affine,
         device: torch.device,
-        epoch: Callable[[], int],
+        position: Callable[[], tuple[int, int]],
+        began: Callable[[int, Tensor], None] | None = None,
     ) -> None:
-        self.gather, self.order, self.epoch = gather, order, epoch
+        self.gather, self.order, self.position, self.began = gather, order, position, began
         self.normalize, self.device = normalize.to(device), device
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        for inputs, targets in self.gather(self.order.batches(self.epoch())):
+        epoch, first = self.position()
+        indices = self.order.of_epoch(epoch)
+        if self.began is not None and first == 0:
+            self.began(epoch, indices)
+        for inputs, targets in self.gather(self.order.batches(indices)[first:]):
             yield (
                 self.normalize(inputs.to(self.device, non_blocking=True)),
                 targets.to(self.device, non_blocking=True),
             )
+
+    def state_dict(self) -> dict:
+        """Nothing: where an epoch is entered is known from the trainer's progress. Lightning looks for this."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Nothing is to be brought back."""
 
 
 class Resident:

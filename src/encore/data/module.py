@@ -1,9 +1,12 @@
 """The LightningDataModule: one dataset's recipe, split, normalised and batched."""
 
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from encore.data.loaders import Loader, Order, Resident, Streamed
 from encore.data.normalize import fit
@@ -30,6 +33,7 @@ class DataModule(pl.LightningDataModule):
         self.recipe, self.data_dir, self.seed = recipe, Path(data_dir), seed
         self.placed: dict[tuple[int, torch.device], Gather] = {}
         self.loaded = False
+        self.order_sha256 = hashlib.sha256().hexdigest()
 
     def setup(self, stage: str | None = None) -> None:
         """Open the sources, split them, and find the normalisation; once, whatever the stage.
@@ -94,7 +98,7 @@ class DataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         """Training batches, in an order of (seed, epoch)."""
-        return self.loader(self.source, self.train_order())
+        return self.loader(self.source, self.train_order(), training=True)
 
     def val_dataloader(self) -> Loader | list:
         """Validation batches, always in the same order; none without a validation set."""
@@ -112,12 +116,31 @@ class DataModule(pl.LightningDataModule):
             source, Order(indices, self.recipe["eval_batch_size"], rank=self.rank, world_size=self.world_size)
         )
 
-    def loader(self, source: Source, order: Order) -> Loader:
+    def loader(self, source: Source, order: Order, training: bool = False) -> Loader:
         """Batches of a source on the trainer's device."""
         trainer = self.trainer
         assert trainer is not None
+
+        def position() -> tuple[int, int]:
+            done = trainer.fit_loop.epoch_loop.batch_progress.current.ready if training else 0
+            return trainer.current_epoch, done
+
         device = trainer.strategy.root_device
-        return Loader(self.gather(source, device), order, self.normalize, device, lambda: trainer.current_epoch)
+        gather = self.gather(source, device)
+        return Loader(gather, order, self.normalize, device, position, self.note if training else None)
+
+    def note(self, epoch: int, indices: Tensor) -> None:
+        """Chain an epoch's order to the digest of those before."""
+        before = f"{self.order_sha256} {epoch}\n".encode()
+        self.order_sha256 = hashlib.sha256(before + indices.numpy().tobytes()).hexdigest()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The digest of the orders so far."""
+        return {"order_sha256": self.order_sha256}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the digest."""
+        self.order_sha256 = state_dict["order_sha256"]
 
     def gather(self, source: Source, device: torch.device) -> Gather:
         """Where a source's examples lie; made once a device, shared by its splits."""

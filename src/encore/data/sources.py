@@ -1,6 +1,5 @@
 """Where examples come from: any class with arrays, or with one example at a time, read the same way."""
 
-import hashlib
 import socket
 import sys
 import zlib
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from encore.build import root, takes, target_of
 from encore.errors import ConfigError, EncoreError, InputError
+from encore.record.files import sha256
 
 DATA = ("data",)
 TARGETS = ("targets", "labels", "target", "_labels")
@@ -146,12 +146,6 @@ def verify(data: dict, data_dir: Path) -> None:
                 f"{file} is truncated or altered: its SHA-256 is {actual}, not {expected}\n"
                 f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
             )
-
-
-def sha256(file: Path) -> str:
-    """The SHA-256 of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read(dataset: Any, data: dict) -> Source:

@@ -1,16 +1,26 @@
 """Files that are whole or not there: written beside their place, made durable, then moved into it."""
 
+import errno
+import hashlib
 import json
 import os
-from collections.abc import Callable
+import shutil
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from encore.errors import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
-def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+
+def replace(path: Path, content: bytes | memoryview, keep: Path | None = None) -> None:
     """Give a file new content in one step; at any moment the old or the new one is there, whole.
+
+    Args:
+        path: the file.
+        content: all of what it is to hold.
+        keep: where the old content stays.
 
     Raises:
         OSError: it cannot be written; the old file is untouched and nothing else is left.
@@ -18,24 +28,47 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("wb") as stream:
-            write(stream)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
+        if keep is not None and path.is_file():
+            keep_as(path, keep)
         beside.replace(path)
-    except BaseException:
+    except BaseException as problem:
         beside.unlink(missing_ok=True)
+        if isinstance(problem, OSError) and problem.errno in FULL:
+            free = shutil.disk_usage(path.parent).free
+            raise OSError(
+                problem.errno, f"{path.name} needs {len(content):,} bytes, and {free:,} are free on its disk"
+            ) from problem
         raise
-    if os.name == "posix":  # the folder's own entry, where folders can be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    if os.name == "posix":  # elsewhere folders cannot be opened
+        make_durable(path.parent)
+
+
+def keep_as(path: Path, keep: Path) -> None:
+    """Give a file's content a second name, in one step and without copying where the file system can."""
+    beside = keep.with_name(f".{keep.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        os.link(path, beside)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, beside)
+    beside.replace(keep)
+
+
+def make_durable(path: Path) -> None:
+    """Put on disk what has been written to a file, or the entries of a folder."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text in one step."""
-    replace(path, lambda stream: stream.write(text.encode()))
+    replace(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -62,5 +95,18 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except FileNotFoundError as problem:
         raise InputError(f"there is no {path}") from problem
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise InputError(f"{path} cannot be read: {problem}") from problem
+
+
+def sha256(file: Path) -> str:
+    """The SHA-256 of a file; not read again while its size and times are the same in this process."""
+    seen = file.stat()
+    return digest_of(file, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+
+
+@lru_cache(maxsize=100_000)
+def digest_of(file: Path, *_: int) -> str:
+    """Read a file's digest; the numbers say which content is meant."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,32 +1,44 @@
-"""Every step's loss: kept on the device, digested an epoch at a time, and watched for divergence."""
+"""Every step's loss: kept on the device, written in their order, and watched for divergence."""
 
 import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
 from encore.callbacks.monitors import norm
-from encore.errors import Diverged
+from encore.errors import Diverged, InputError
+from encore.record.files import make_durable, replace
 
 EVERY = 200  # steps between two looks at the device
+FILE = "losses.f32"
+TYPE = "<f4"
 
 
 class Losses(pl.Callback):
     """Keep the losses without waiting for them; raise Diverged with the exact step of one that is not finite.
 
-    `sha256` chains the digests of the epochs' losses, float32 in their order, so that it can be continued.
+    The file `losses.f32` holds the loss of every training batch, little-endian float32, and nothing else.
     """
 
-    def __init__(self) -> None:
-        self.sha256 = hashlib.sha256().hexdigest()
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / FILE
+        self.written = 0
+        self.hash = hashlib.sha256()
         self.unseen: list[tuple[Tensor, int, float]] = []
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Begin the epoch's digest with the one before."""
-        self.digest = hashlib.sha256(bytes.fromhex(self.sha256))
+    @property
+    def sha256(self) -> str:
+        """The digest of the file."""
+        return self.hash.hexdigest()
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """See the trainer."""
+        self.trainer = trainer
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Note what the step is taken with."""
@@ -40,21 +52,27 @@ class Losses(pl.Callback):
         loss = outputs.get("batch_loss", outputs["loss"]).detach()
         self.unseen.append((loss, self.step, self.lr))
         if len(self.unseen) >= EVERY or trainer.is_last_batch:
-            self.look(trainer)
+            self.look()
         first = index % trainer.accumulate_grad_batches == 0  # of the batches that make the step
         if first and self.step % trainer.log_every_n_steps == 0 and trainer.loggers:  # type: ignore[attr-defined]
             log_batch_loss(trainer, loss, self.step)
 
-    def look(self, trainer: pl.Trainer) -> None:
-        """Digest what has not been seen; raise Diverged at the first loss that is not finite."""
+    def look(self) -> None:
+        """Write what has not been seen; raise Diverged at the first loss that is not finite."""
         if not self.unseen:
             return
+        trainer = self.trainer
         losses = torch.stack([loss for loss, _, _ in self.unseen]).float()
         losses = trainer.strategy.reduce(losses, reduce_op="mean").cpu()  # of all ranks: they go on or stop together
+        content = losses.numpy().astype(TYPE).tobytes()
+        if trainer.is_global_zero:
+            with self.file.open("ab") as stream:
+                stream.write(content)
+        self.hash.update(content)
+        self.written += len(losses)
         for place in (~losses.isfinite()).nonzero()[:1].flatten().tolist():
             _, step, lr = self.unseen[place]
             raise Diverged(advice(f"the loss is {losses[place]:g}", step, trainer.current_epoch, lr))
-        self.digest.update(losses.numpy().tobytes())
         self.unseen.clear()
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
@@ -64,19 +82,43 @@ class Losses(pl.Callback):
             raise Diverged(advice(f"the validation loss is {loss:g}", self.step, trainer.current_epoch, self.lr))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Chain the epoch's losses to those before; the last step can break what its own loss did not show."""
-        self.look(trainer)
-        self.sha256 = self.digest.hexdigest()
+        """The last step can break what its own loss did not show."""
+        self.look()
         if not math.isfinite(norm(list(task.parameters()))):
             raise Diverged(advice("the weights are not finite", self.step, trainer.current_epoch, self.lr))
 
-    def state_dict(self) -> dict[str, Any]:
-        """The chain so far."""
-        return {"sha256": self.sha256}
+    def position(self) -> int:
+        """How many losses there are, all of them on disk."""
+        self.look()
+        if self.trainer.is_global_zero and self.written:
+            make_durable(self.file)
+        return self.written
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue a chain."""
-        self.sha256 = state_dict["sha256"]
+    def restore(self, position: int, source: Path) -> None:
+        """Bring back the losses that the file of a folder had at a position.
+
+        Raises:
+            InputError: it has not so many.
+        """
+        content = read(source)[:position].tobytes()
+        if len(content) < position * np.dtype(TYPE).itemsize:
+            raise InputError(f"{source / FILE} is truncated: it holds fewer than {position} losses")
+        self.written, self.hash = position, hashlib.sha256(content)
+        replace(self.file, content)
+
+
+def read(folder: Path) -> np.ndarray:
+    """The loss of every training batch of a run, float32 [steps].
+
+    Raises:
+        InputError: there are none.
+    """
+    try:
+        content = (folder / FILE).read_bytes()
+    except OSError as problem:
+        raise InputError(f"{folder / FILE} cannot be read: {problem}") from problem
+    size = np.dtype(TYPE).itemsize
+    return np.frombuffer(content[: len(content) // size * size], TYPE)
 
 
 def advice(what: str, step: int, epoch: int, lr: float) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from encore.record.files import write_text
+from encore.errors import InputError
+from encore.record.files import make_durable, write_text
 
 FIRST = ("epoch", "step")
 
@@ -83,15 +84,29 @@ class MetricsCSV(Logger):
         with self.file.open(newline="") as stream:
             return list(csv.DictReader(stream))[: self.rows]
 
+    @rank_zero_only
     def position(self) -> dict[str, Any]:
-        """The file's state, to continue from."""
+        """The file's state, to continue from, on disk."""
         self.flush()
+        if self.rows:
+            make_durable(self.file)
         return {"columns": list(self.columns), "rows": self.rows}
 
     def restore(self, position: dict[str, Any], source: Path) -> None:
-        """Bring back the state that the file of a folder had at a position."""
-        with (source / "metrics.csv").open(newline="") as stream:
-            rows = list(csv.DictReader(stream))[: position["rows"]]
+        """Bring back the state that the file of a folder had at a position.
+
+        Raises:
+            InputError: it has not so many rows.
+        """
+        try:
+            with (source / "metrics.csv").open(newline="") as stream:
+                rows = list(csv.DictReader(stream))[: position["rows"]]
+        except (OSError, ValueError, csv.Error) as problem:
+            if position["rows"]:
+                raise InputError(f"{source / 'metrics.csv'} cannot be read: {problem}") from problem
+            rows = []
+        if len(rows) < position["rows"]:
+            raise InputError(f"{source / 'metrics.csv'} is truncated: it has fewer than {position['rows']} rows")
         self.columns, self.rows = list(position["columns"]), position["rows"]
         header = dict(zip(self.columns, self.columns, strict=True))
         write_text(self.file, "".join(map(self.line, [header, *rows])))

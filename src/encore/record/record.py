@@ -7,18 +7,21 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import yaml
 
 from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, lineage
-from encore.record.files import write_text
+from encore.record.files import FULL, write_text
 from encore.record.result import Result, readable
 from encore.record.terminal import start_logging, stop_logging
+
+if TYPE_CHECKING:
+    from encore.record.manifest import Manifest
 
 try:
     import fcntl
@@ -33,7 +36,7 @@ OUTCOMES: dict[type[BaseException], str] = {
     Interrupted: "preempted",
     KeyboardInterrupt: "preempted",
 }
-FULL_OR_FORBIDDEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+FULL_OR_FORBIDDEN = (*FULL, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 LOCK = ".lock"
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
@@ -46,6 +49,8 @@ class Record:
         self.checkpoints = folder / "checkpoints"
         self.began = time.monotonic()
         self.stepped = False  # until then there is nothing to lose
+        self.before = readable(folder)  # what an attempt before has left
+        self.manifest: Manifest | None = None
         self.result = Result(
             folder=folder,
             status="running",
@@ -92,7 +97,10 @@ class Record:
             except OSError as problem:
                 if problem.errno in FULL_OR_FORBIDDEN:
                     record.end_if_possible("failed", str(problem))
-                    raise CannotWrite(f"{folder} cannot be written: {problem}") from problem
+                    free = f"; {shutil.disk_usage(folder).free:,} bytes are free" if problem.errno in FULL else ""
+                    raise CannotWrite(
+                        f"{folder} cannot be written: {problem}{free}\nwith more room the same command goes on"
+                    ) from problem
                 record.end("failed", repr(problem))
                 raise
             except BaseException as problem:
@@ -100,21 +108,20 @@ class Record:
                 raise
             finally:
                 stop_logging()
+                HELD.discard(lock.fileno())
 
     def finished_before(self) -> bool:
         """Whether the folder holds this run's result; it is then `result`."""
-        try:
-            held = Result.read(self.folder)
-        except InputError:
+        if self.before is None or self.before.status != "finished":
             return False
-        if held.status == "finished":
-            self.result = held
-        return held.status == "finished"
+        self.result = self.before
+        return True
 
     def begin(self) -> None:
         """Write what is about to run."""
-        if not self.last_checkpoint.is_file():
-            self.clear()
+        for debris in self.folder.rglob(".*.[0-9]*"):  # of a file that was being written when a process was killed
+            debris.unlink()
+        self.checkpoints.mkdir(exist_ok=True)
         write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
         self.result.write()
         start_logging(self.folder / "train.log")
@@ -128,18 +135,15 @@ class Record:
                 path.unlink()
         self.checkpoints.mkdir()
 
-    @property
-    def last_checkpoint(self) -> Path:
-        """Where the run can be gone on from, if it has come so far."""
-        return self.checkpoints / "last.ckpt"
-
     def finish(self, **outcome: Any) -> Result:
         """Record what the run gave, and that it is whole."""
         self.update(status="finished", **outcome)
         return self.result
 
     def end(self, status: str, error: str) -> None:
-        """Record that the run did not finish, and why."""
+        """Record that the run did not finish, and why; what is finished stays so."""
+        if self.result.status == "finished":
+            return
         log.debug("%s: %s", status, error)
         self.update(status=status, error=error)
 
@@ -154,6 +158,8 @@ class Record:
         """Write the result with some values changed."""
         seconds = round(time.monotonic() - self.began, 3)
         self.result = Result(**{**vars(self.result), "seconds": seconds, **changes})
+        if self.manifest is not None:
+            self.manifest.end(self.result)
         self.result.write()
 
     def discard(self) -> None:
@@ -191,6 +197,21 @@ def folder_of(cfg: dict, mark: str) -> Path:
     return next(path for path in itertools.chain([folder], beside) if not path.exists())
 
 
+HELD: set[int] = set()
+
+
+def let_go() -> None:
+    """Close the locks that came along with a fork: a worker that outlives its run holds nothing."""
+    for lock in HELD:
+        with suppress(OSError):
+            os.close(lock)
+    HELD.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=let_go)
+
+
 def hold(lock: IO[str], folder: Path) -> None:
     """Hold a lock file until it is closed, as the kernel does for us, also when we are killed."""
     if fcntl is None:
@@ -203,3 +224,4 @@ def hold(lock: IO[str], folder: Path) -> None:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
+    HELD.add(lock.fileno())

@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 
 from encore.config import show
 from encore.data.module import DataModule
-from encore.record.checkpoints import load
 from encore.record.result import Result
 
 log = logging.getLogger("encore")
@@ -20,7 +19,7 @@ def before(
     data: DataModule,
     task: pl.LightningModule,
     trainer: pl.Trainer,
-    start: Path | None,
+    start: str | None,
 ) -> None:
     """Say in a few lines what is going to run."""
     sizes = ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
@@ -38,8 +37,7 @@ def before(
         "folder": str(folder),
     }
     if start is not None:
-        whose = "where it was stopped" if start.is_relative_to(folder) else "where a shorter run ended"
-        lines["start"] = f"{whose}, after epoch {load(start)['epoch']}"
+        lines["start"] = start
     log.info("\n".join(f"{name:8} {line}" for name, line in lines.items()))
 
 

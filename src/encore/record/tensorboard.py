@@ -1,6 +1,7 @@
 """What TensorBoard shows of a run."""
 
 import logging
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from encore.errors import InputError
+from encore.record.files import make_durable
+
 log = logging.getLogger("encore")
 
 EVENTS = "events.out.tfevents.*"
+FIRST = re.compile(r"(?<=tfevents\.)\d+")
 
 
 class TensorBoard(TensorBoardLogger):
@@ -28,6 +33,7 @@ class TensorBoard(TensorBoardLogger):
     def start(self, folder: Path) -> None:
         """Write into a run's folder from now on."""
         self.folder = folder
+        self._kwargs["filename_suffix"] = f".{max(numbered(folder), default=-1) + 1}"
 
     @property
     def log_dir(self) -> str:
@@ -80,20 +86,42 @@ class TensorBoard(TensorBoardLogger):
         if self._experiment is not None:
             self.writer.close()
 
+    @rank_zero_only
     def position(self) -> dict[str, Any]:
-        """The size of the folder's event files, to continue from."""
+        """The sizes of the folder's event files by their number, to continue from; they are on disk."""
         self.writer.flush()
-        return {"sizes": {file.name: file.stat().st_size for file in sorted(self.folder.glob(EVENTS))}}
+        files = numbered(self.folder)
+        for file in files.values():
+            make_durable(file)
+        return {"sizes": {number: file.stat().st_size for number, file in files.items()}}
 
     def restore(self, position: dict[str, Any], source: Path) -> None:
-        """Bring back the events that a folder had at a position."""
-        sizes: dict[str, int] = position["sizes"]
-        for file in self.folder.glob(EVENTS):
-            if file.name not in sizes:
+        """Bring back the events that a folder had at a position.
+
+        Raises:
+            InputError: they are no longer there.
+        """
+        sizes: dict[int, int] = position["sizes"]
+        held = numbered(source)
+        for number, size in sizes.items():
+            if number not in held or held[number].stat().st_size < size:
+                raise InputError(f"an events file of {source} is missing or truncated: it had {size:,} bytes")
+        for number, file in numbered(self.folder).items():
+            if number not in sizes:
                 file.unlink()
-        for name, size in sizes.items():
-            file = self.folder / name
-            if source != self.folder:
-                shutil.copyfile(source / name, file)
+        for number, size in sizes.items():
+            # TensorBoard reads files by their names, which begin with the time: also where the clock was set back,
+            # those that are there come before the one that follows.
+            file = self.folder / FIRST.sub(f"{number:010d}", held[number].name, count=1)
+            if source == self.folder:
+                held[number].replace(file)
+            else:
+                shutil.copyfile(held[number], file)
             with file.open("r+b") as stream:
                 stream.truncate(size)
+
+
+def numbered(folder: Path) -> dict[int, Path]:
+    """A run's event files by the number that each has at its end, in their order."""
+    files = {int(file.name.rpartition(".")[2]): file for file in folder.glob(EVENTS) if file.suffix[1:].isdecimal()}
+    return dict(sorted(files.items()))

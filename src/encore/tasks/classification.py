@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.func import functional_call
 from torch.optim import Optimizer
 from torchmetrics import Metric, MetricCollection
@@ -65,6 +65,47 @@ class Tally(nn.Module):
         self.loss.reset()
         self.scores.reset()
         return means
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """What has been added since the last call of `means`, by metric; nothing between two epochs."""
+        metrics = self.metrics()
+        if not self.loss.update_count:
+            return {}
+        return {name: {"updates": metric.update_count, **metric.metric_state} for name, metric in metrics.items()}
+
+    def restore(self, state: dict[str, dict[str, Any]]) -> None:
+        """Take up what had been added."""
+        metrics = self.metrics()
+        for name, values in state.items():
+            metric = metrics[name]
+            for key, value in values.items():
+                if key == "updates":
+                    metric._update_count = value  # torchmetrics counts updates, but does not keep the count
+                else:
+                    setattr(metric, key, value)
+
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics by name."""
+        return {"loss": self.loss, **dict(self.scores.items(keep_base=True, copy_state=True))}
+
+
+def by_rank(value: Any) -> list[Any]:
+    """What every rank has, tensors on the CPU."""
+    here = move(value, torch.device("cpu"))
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return [here]
+    gathered: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(gathered, here)
+    return gathered
+
+
+def move(value: Any, device: torch.device) -> Any:
+    """Plain values with their tensors copied to a device."""
+    if isinstance(value, dict):
+        return {key: move(item, device) for key, item in value.items()}
+    if isinstance(value, list):
+        return [move(item, device) for item in value]
+    return value.to(device, copy=True) if isinstance(value, Tensor) else value
 
 
 class Classification(pl.LightningModule):
@@ -163,6 +204,15 @@ class Classification(pl.LightningModule):
         """Log a split's means over all ranks."""
         means = {f"{split}/{name}": value for name, value in tally.means().items()}
         self.log_dict(means, sync_dist=self.trainer.world_size > 1)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep every rank's part of the epoch's means."""
+        checkpoint["train_tally"] = by_rank(self.train_tally.state())
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up this rank's part."""
+        if "train_tally" in checkpoint:  # best.ckpt has weights alone
+            self.train_tally.restore(move(checkpoint["train_tally"][self.global_rank], self.device))
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and its schedule where there is one."""

@@ -1,0 +1,105 @@
+"""Where a run stands: saving it and entering it again between two epochs or two steps, where nothing is under way."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from encore.record.checkpoints import Checkpoints
+from encore.stopping import Stop
+
+# What a rank wishes between two steps.
+GO_ON, SAVE, STOP = 0, 1, 2
+
+
+class Position(pl.Callback):
+    """Lets checkpoints be taken, and takes a run up from them.
+
+    It comes before all other callbacks: at its hooks everything before the epoch or batch is done, and
+    nothing after it has been logged.
+
+    Args:
+        checkpoints: what saves, if anything does.
+        stop: what asks the run to stop.
+        logs: what has to stand where the state stands, by name: each has a `position` and can be brought back to it.
+    """
+
+    def __init__(self, checkpoints: Checkpoints | None, stop: Stop, logs: dict[str, Any]) -> None:
+        self.checkpoints, self.stop, self.logs = checkpoints, stop, logs
+        self.metrics: dict[str, Tensor] = {}
+        self.stopped = False
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Remember what Lightning forgets: the metrics of the epoch before, and that training was over."""
+        self.trainer = trainer
+        trainer.callback_metrics.update(self.metrics)
+        trainer.should_stop = self.stopped
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Enter an epoch as if there had been no stop before it; Lightning has put its own handlers in."""
+        self.stop.listen()
+        loop = trainer.fit_loop
+        if loop.epoch_progress.current.ready == loop.epoch_progress.current.completed:
+            # With max_steps it would take the epoch before up again.
+            loop.on_iteration_done()
+            loop.epoch_loop.on_iteration_done()
+
+    def on_test_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Lightning has put its own handlers in again."""
+        self.stop.listen()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """The epoch before is done."""
+        over = self.checkpoints is not None and self.checkpoints.epoch_is_over(trainer, task)
+        self.pause(trainer, task, may_save=over, uncounted="epoch")
+
+    def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
+        """The batch before is done."""
+        if trainer.fit_loop.restarting:
+            # It would take all of the epoch for a repetition, and leave out schedules that follow a metric.
+            trainer.fit_loop.on_iteration_done()
+        if index > 0 and index % trainer.accumulate_grad_batches == 0 and not validated_before(trainer, index):
+            # Lightning forgets the means that a task is logging over the epoch.
+            results = trainer.fit_loop.epoch_loop._results.values()
+            forgets = any(result.meta.on_epoch and result.update_called for result in results)
+            self.pause(trainer, task, may_save=not forgets, uncounted="batch")
+
+    def pause(self, trainer: pl.Trainer, task: pl.LightningModule, may_save: bool, uncounted: str) -> None:
+        """Save if it is due, and stop if that is asked for; all ranks do the same."""
+        saver = self.checkpoints if may_save else None
+        due = saver is not None and saver.due(trainer, within_epoch=uncounted == "batch")
+        wish = agreed(trainer, STOP if self.stop.asked else SAVE if due else GO_ON)
+        if wish != GO_ON and saver is not None:
+            saver.save(trainer, task, uncounted)
+        if wish == STOP:
+            raise self.stop.asked or SystemExit  # a rank that follows has not been asked
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the logs stand, and what Lightning does not keep."""
+        # all ranks' losses are brought together for it
+        logs = {name: log.position() for name, log in self.logs.items()}
+        return {
+            "logs": logs,
+            "metrics": {name: value.detach().cpu() for name, value in self.trainer.callback_metrics.items()},
+            "stopped": self.trainer.should_stop,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.metrics, self.stopped = state_dict["metrics"], state_dict["stopped"]
+
+
+def validated_before(trainer: pl.Trainer, index: int) -> bool:
+    """Whether there was a validation just before a batch of an epoch: Lightning goes on badly from there."""
+    interval = trainer.val_check_batch
+    done = trainer.fit_loop.epoch_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else index
+    return isinstance(interval, int) and interval > 0 and done % interval == 0
+
+
+def agreed(trainer: pl.Trainer, wish: int) -> int:
+    """The greatest wish of all ranks."""
+    if trainer.world_size == 1:
+        return wish
+    value = torch.tensor(wish, device=trainer.strategy.root_device)
+    return int(trainer.strategy.reduce(value, reduce_op="max"))

@@ -1,0 +1,96 @@
+"""What asks a run to stop: SIGTERM, SLURM's requeue signal, Ctrl-C. A step that is under way is finished and saved."""
+
+import logging
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+
+from encore.errors import EncoreError, Interrupted, Preempted
+
+log = logging.getLogger("encore")
+
+AGAIN = "the same command goes on from there"
+REQUEUE = getattr(signal, "SIGUSR1", None)  # what sbatch --signal=USR1@90 sends before the time is up
+SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, REQUEUE) if number is not None]
+
+
+class Stop:
+    """Listens for signals that ask the run to stop.
+
+    While it is `deferred`, a signal is kept in `asked` until somebody asks; at any other time it ends the run at
+    once. On leaving, SLURM is told to queue the job again if that was its signal.
+
+    Args:
+        deaf: note signals, and never end anything by itself: for ranks that follow the first.
+    """
+
+    def __init__(self, deaf: bool = False) -> None:
+        self.deaf, self.deferring = deaf, deaf
+        self.asked: EncoreError | None = None
+        self.requeue = False
+        self.before: dict[int, object] = {}
+
+    def __enter__(self) -> "Stop":
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.getsignal(number) for number in SIGNALS}
+            self.listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        if self.requeue and isinstance(problem, Preempted):
+            queue_again()
+
+    def listen(self) -> None:
+        """Take the signals, also from a library that has taken them since."""
+        for number in self.before:
+            signal.signal(number, self.hear)
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        """Note a signal, or end the run; a second Ctrl-C does not wait."""
+        again = self.asked is not None
+        name = signal.Signals(number).name
+        if number == signal.SIGINT:
+            self.asked = Interrupted(f"interrupted; {AGAIN}")
+        else:
+            self.asked = Preempted(f"stopped by {name}; {AGAIN}")
+            self.requeue |= number == REQUEUE
+        if self.deaf:
+            return
+        if number == signal.SIGINT and again:
+            raise KeyboardInterrupt
+        if not self.deferring:
+            raise self.asked
+        if not again:
+            log.info("%s: finishing the step and saving", name if number != signal.SIGINT else "interrupted")
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Note signals until the end of the block, where one that nobody has asked for ends the run."""
+        self.deferring = True
+        try:
+            yield
+        finally:
+            self.deferring = self.deaf
+        if self.asked is not None:
+            raise self.asked
+
+
+def queue_again() -> None:
+    """Ask SLURM to queue this job again, as Lightning does by itself where it is alone."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        return
+    array = os.environ.get("SLURM_ARRAY_JOB_ID")
+    name = f"{array}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if array else job
+    try:
+        subprocess.run(["scontrol", "requeue", name], check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError) as problem:
+        print(f"SLURM did not queue job {name} again: {problem}")
