@@ -3,6 +3,7 @@ import shutil
 import pytest
 
 from encore import fingerprint as module
+from encore.accelerator import resolve
 from encore.compose import config_from
 from encore.fingerprint import fingerprint, lineage
 
@@ -30,6 +31,8 @@ def test_what_determines_the_result_changes_it(change):
         {"fresh": True},
         {"logger": "none"},
         {"data.num_workers": 0},
+        {"callbacks.checkpoint.every_n_steps": 7},
+        {"trainer.accelerator": resolve("auto")},
     ],
 )
 def test_where_and_how_a_run_is_shown_does_not(change):
@@ -63,7 +66,8 @@ def test_a_model_counts_only_where_it_is_used(source):
     before = fingerprint(mlp), fingerprint(cnn)
     (source / "models" / "cnn.py").write_text((source / "models" / "cnn.py").read_text() + "# changed\n")
     (source / "models" / "new.py").write_text("# a model that is added")
-    (source / "results" / "runs.py").write_text("# a report that is mended")
+    for report in ("results/runs.py", "record/verification.py", "callbacks/progress.py"):
+        (source / report).write_text("# a report that is mended")
     assert fingerprint(mlp) == before[0]
     assert fingerprint(cnn) != before[1]
 

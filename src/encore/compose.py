@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from encore.accelerator import resolve
 from encore.config import check
 from encore.errors import ConfigError
 from encore.help import CONFIGS
@@ -85,6 +86,8 @@ def plain(cfg: DictConfig) -> dict:
     except OmegaConfBaseException as mistake:
         raise ConfigError(explain(mistake)) from mistake
     check(resolved)
+    # What it means here is part of what ran.
+    resolved["trainer"]["accelerator"] = resolve(resolved["trainer"].get("accelerator", "auto"))
     return resolved
 
 

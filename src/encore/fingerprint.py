@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from encore.data.files import by_content
+
 # Settings that say where a run lives or how it is shown, and change no bit of its result.
 COSMETIC = (
     "runs_dir",
@@ -17,12 +19,19 @@ COSMETIC = (
     "fresh",
     "logger",
     "callbacks.progress",
+    "callbacks.checkpoint.every_n_steps",
+    "callbacks.checkpoint.every_n_minutes",
+    "callbacks.checkpoint.min_seconds_between",
     "data.num_workers",
     "data.resident",
 )
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")
-# Rooms of src/encore that hold parts which only count where a config uses them, or that run afterwards.
-BY_USE = ("models", "results")
+# What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
+# describes or compares runs.
+NOT_CORE = (
+    "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py", "record/environment.py",
+    "record/manifest.py", "record/source.py", "record/summary.py", "record/terminal.py", "record/verification.py",
+)  # fmt: skip
 
 SOURCE = Path(__file__).parent
 
@@ -46,7 +55,7 @@ def lineage(cfg: dict) -> str | None:
 
 
 def essential(cfg: dict) -> dict:
-    """The config without what changes no bit of the result."""
+    """The config without what changes no bit of the result, and with the data that it names."""
     kept = copy.deepcopy(cfg)
     for path in COSMETIC:
         *parents, last = path.split(".")
@@ -54,15 +63,24 @@ def essential(cfg: dict) -> dict:
         for key in parents:
             node = node.get(key) or {}
         node.pop(last, None)
+    kept["data"] = by_content(kept["data"])
     return kept
 
 
 def code(cfg: dict) -> dict[str, str]:
     """The digest of each source file that computes: Encore's core, and the modules that the config names."""
-    core = (p for p in SOURCE.rglob("*.py") if p.relative_to(SOURCE).parts[0] not in BY_USE)
-    named = {target: file for target in targets(cfg) if (file := module_file(target))}
-    digests = {file.relative_to(SOURCE).as_posix(): digest(file) for file in core}
-    return digests | {target: digest(file) for target, file in named.items()}
+    return {name: digest(file) for name, file in source_files(cfg).items()}
+
+
+def source_files(cfg: dict) -> dict[str, Path]:
+    """The source files that compute, by their place in Encore or by the `_target_` that names them."""
+    core = {name: file for name, file in package_files().items() if not name.startswith(NOT_CORE)}
+    return core | {target: file for target in targets(cfg) if (file := module_file(target))}
+
+
+def package_files() -> dict[str, Path]:
+    """All of Encore's source files, by their place in it."""
+    return {file.relative_to(SOURCE).as_posix(): file for file in SOURCE.rglob("*.py")}
 
 
 def packages() -> dict[str, str]:
