@@ -114,7 +114,7 @@ def recorded_code(held: dict, scratch: Path) -> Path:
     Raises:
         InputError: it cannot be had again.
     """
-    from encore.record.source import rebuild
+    from encore.record.rebuild import rebuild
 
     source = rebuild(held["code"], scratch / "code")
     for name, expected in held["code"]["digests"].items():
@@ -137,7 +137,7 @@ def run_again(cfg: dict, out: Path, variables: dict[str, str], code: Path | None
     settings = {name: value for name, value in os.environ.items() if name not in NUMERIC}
     settings |= {name: value for name, value in variables.items() if name in NUMERIC}
     if code is not None:
-        settings["PYTHONPATH"] = str(code)
+        settings["PYTHONPATH"] = os.pathsep.join([str(code), str(code.parent)])
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         input=json.dumps(cfg),

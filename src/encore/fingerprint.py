@@ -29,8 +29,10 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py", "record/environment.py",
-    "record/manifest.py", "record/source.py", "record/summary.py", "record/terminal.py", "record/verification.py",
+    "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py",
+    *(f"record/{name}.py" for name in (
+        "environment", "git", "manifest", "rebuild", "source", "summary", "terminal", "verification",
+    )),
 )  # fmt: skip
 
 SOURCE = Path(__file__).parent

@@ -72,8 +72,13 @@ DRIVER = Path("/proc/driver/nvidia/version")
 CPUINFO = Path("/proc/cpuinfo")
 
 
-def environment(root: Path = ROOT) -> dict[str, Any]:
-    """What a run's numbers may depend on besides its config, code and data, as plain values."""
+def environment(root: Path = ROOT, with_gpus: bool = True) -> dict[str, Any]:
+    """What a run's numbers may depend on besides its config, code and data, as plain values.
+
+    Args:
+        root: the project's folder.
+        with_gpus: whether they matter; asking wakes them up.
+    """
     lock = root / "requirements.lock"
     return {
         "packages": packages(),
@@ -83,7 +88,7 @@ def environment(root: Path = ROOT) -> dict[str, Any]:
         "libc": " ".join(platform.libc_ver()).strip() or None,
         "cpu": cpu(),
         "libraries": libraries(),
-        "gpus": gpus(),
+        "gpus": gpus() if with_gpus else [],
         "driver": driver(),
         "cuda": torch.version.cuda,
         "hip": torch.version.hip,

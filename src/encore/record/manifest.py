@@ -47,7 +47,7 @@ class Manifest:
             "config": cfg,
             "config_sha256": fingerprint.hash_of(cfg),
             "code": {"digests": fingerprint.code(essential), **source(sources.values())},
-            "environment": environment(),
+            "environment": environment(with_gpus=trainer.strategy.root_device.type == "cuda"),
             "precision": str(trainer.precision),
             "device": trainer.strategy.root_device.type,
             "world_size": trainer.world_size,

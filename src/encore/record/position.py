@@ -52,7 +52,7 @@ class Position(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """The epoch before is done."""
         over = self.checkpoints is not None and self.checkpoints.epoch_is_over(trainer, task)
-        self.pause(trainer, task, may_save=over, uncounted="epoch")
+        self.pause(trainer, task, "epoch", may_save=over)
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """The batch before is done."""
@@ -60,17 +60,14 @@ class Position(pl.Callback):
             # It would take all of the epoch for a repetition, and leave out schedules that follow a metric.
             trainer.fit_loop.on_iteration_done()
         if index > 0 and index % trainer.accumulate_grad_batches == 0 and not validated_before(trainer, index):
-            # Lightning forgets the means that a task is logging over the epoch.
-            results = trainer.fit_loop.epoch_loop._results.values()
-            forgets = any(result.meta.on_epoch and result.update_called for result in results)
-            self.pause(trainer, task, may_save=not forgets, uncounted="batch")
+            self.pause(trainer, task, "batch")
 
-    def pause(self, trainer: pl.Trainer, task: pl.LightningModule, may_save: bool, uncounted: str) -> None:
+    def pause(self, trainer: pl.Trainer, task: pl.LightningModule, uncounted: str, may_save: bool = True) -> None:
         """Save if it is due, and stop if that is asked for; all ranks do the same."""
         saver = self.checkpoints if may_save else None
         due = saver is not None and saver.due(trainer, within_epoch=uncounted == "batch")
         wish = agreed(trainer, STOP if self.stop.asked else SAVE if due else GO_ON)
-        if wish != GO_ON and saver is not None:
+        if wish != GO_ON and saver is not None and not logs_means(trainer):
             saver.save(trainer, task, uncounted)
         if wish == STOP:
             raise self.stop.asked or SystemExit  # a rank that follows has not been asked
@@ -95,6 +92,12 @@ def validated_before(trainer: pl.Trainer, index: int) -> bool:
     interval = trainer.val_check_batch
     done = trainer.fit_loop.epoch_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else index
     return isinstance(interval, int) and interval > 0 and done % interval == 0
+
+
+def logs_means(trainer: pl.Trainer) -> bool:
+    """Whether a task is logging means over the epoch by itself: Lightning does not keep what they are of."""
+    results = trainer.fit_loop.epoch_loop._results.values()
+    return any(result.meta.on_epoch and result.update_called for result in results)
 
 
 def agreed(trainer: pl.Trainer, wish: int) -> int:
