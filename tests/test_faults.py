@@ -201,7 +201,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_ends_with_what_is_needed_and_goes_on_with_more_room(run, tmp_path, small_disk):
     settings = {**SETTINGS, "model.widths": [1024], "callbacks.checkpoint.min_seconds_between": 0, "logger": "csv"}
     runs = small_disk(2_300_000)
-    with pytest.raises(CannotWrite, match=r"last\.ckpt needs [\d,]+ bytes, and [\d,]+ are free"):
+    with pytest.raises(CannotWrite, match=r"last\.ckpt needs [\d,]+ bytes; [\d,]+ are free"):
         run({**settings, "runs_dir": str(runs)})
     folder = folder_in(runs)
     assert load(folder / "checkpoints" / "last.ckpt")["epoch"] == 1

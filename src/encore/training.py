@@ -40,12 +40,8 @@ class Parts:
     trainer: pl.Trainer
     losses: Losses
     checkpoints: Checkpoints | None
+    position: Position
     stop: Stop
-
-    @property
-    def logs(self) -> dict[str, Any]:
-        """What has to stand where a checkpoint stands, by name."""
-        return restorable(self.losses, *self.trainer.loggers)
 
 
 def train(cfg: dict, record: Record, stop: Stop) -> Result:
@@ -67,6 +63,7 @@ def train(cfg: dict, record: Record, stop: Stop) -> Result:
             record.manifest.attempt(record.result.started, why, done)
             record.stepped = True
             fit(parts, start.path if start else None)
+            record.seconds_before = parts.position.seconds_before
             trained = outcome(cfg, parts)
             record.manifest.outcome(parts.task.state_dict(), parts.data.order_sha256)
             trained["metrics"] |= test(parts, record.checkpoints / "best.ckpt")
@@ -136,11 +133,11 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     losses = Losses(folder)
     trainer = build_trainer(cfg, folder, data, losses)
     checkpoints = next((found for found in trainer.callbacks if isinstance(found, Checkpoints)), None)  # type: ignore[attr-defined]
-    parts = Parts(data, task, trainer, losses, checkpoints, stop)
-    trainer.callbacks.insert(0, Position(checkpoints, stop, parts.logs))  # type: ignore[attr-defined]
+    position = Position(checkpoints, stop, restorable(losses, *trainer.loggers))
+    trainer.callbacks.insert(0, position)  # type: ignore[attr-defined]
     # Lightning would do so only after it has loaded a checkpoint, and cut its doubles to floats.
     trainer.precision_plugin.convert_module(task)
-    return parts
+    return Parts(data, task, trainer, losses, checkpoints, position, stop)
 
 
 def restorable(*logs: Any) -> dict[str, Any]:
@@ -240,7 +237,7 @@ def start_of_longer(folder: Path, parts: Parts) -> Start | None:
     """The last checkpoint of a finished shorter run; None where that cannot be used, or was logged otherwise."""
     last, best = folder / "checkpoints" / LAST, folder / "checkpoints" / BEST
     try:
-        if not parts.logs.keys() <= load(last)["callbacks"][Position.__qualname__]["logs"].keys():
+        if not parts.position.logs.keys() <= load(last)["callbacks"][Position.__qualname__]["logs"].keys():
             return None
         start = restore(last, parts)
         if parts.checkpoints is not None:
@@ -278,7 +275,7 @@ def restore(path: Path, parts: Parts) -> Start:
         ):
             raise InputError(f"{path.with_name(BEST)} is older than {path}")
     held = state["callbacks"][Position.__qualname__]["logs"]
-    for name, one in parts.logs.items():
+    for name, one in parts.position.logs.items():
         if name in held:
             one.restore(held[name], path.parents[1])
         else:

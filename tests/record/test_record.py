@@ -98,7 +98,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match=r"file needs 3 bytes, and [\d,]+ are free"):
+    with pytest.raises(OSError, match=r"file needs 3 bytes; [\d,]+ are free"):
         files.replace(file, b"new", keep=tmp_path / "kept")
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -14,6 +14,10 @@ from encore.errors import InputError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class NoRoom(OSError):
+    """A disk has fewer bytes than a file needs; the message says how many."""
+
+
 def replace(path: Path, content: bytes | memoryview, keep: Path | None = None) -> None:
     """Give a file new content in one step; at any moment the old or the new one is there, whole.
 
@@ -23,7 +27,8 @@ def replace(path: Path, content: bytes | memoryview, keep: Path | None = None) -
         keep: where the old content stays.
 
     Raises:
-        OSError: it cannot be written; the old file is untouched and nothing else is left.
+        NoRoom: the disk is full.
+        OSError: it cannot be written. In any case the old file is untouched and nothing else is left.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -38,9 +43,7 @@ def replace(path: Path, content: bytes | memoryview, keep: Path | None = None) -
         beside.unlink(missing_ok=True)
         if isinstance(problem, OSError) and problem.errno in FULL:
             free = shutil.disk_usage(path.parent).free
-            raise OSError(
-                problem.errno, f"{path.name} needs {len(content):,} bytes, and {free:,} are free on its disk"
-            ) from problem
+            raise NoRoom(problem.errno, f"{path.name} needs {len(content):,} bytes; {free:,} are free") from problem
         raise
     if os.name == "posix":  # elsewhere folders cannot be opened
         make_durable(path.parent)

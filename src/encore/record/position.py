@@ -1,5 +1,6 @@
 """Where a run stands: saving it and entering it again between two epochs or two steps, where nothing is under way."""
 
+import time
 from typing import Any
 
 import pytorch_lightning as pl
@@ -29,6 +30,7 @@ class Position(pl.Callback):
         self.checkpoints, self.stop, self.logs = checkpoints, stop, logs
         self.metrics: dict[str, Tensor] = {}
         self.stopped = False
+        self.began, self.seconds_before = time.monotonic(), 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Remember what Lightning forgets: the metrics of the epoch before, and that training was over."""
@@ -80,11 +82,13 @@ class Position(pl.Callback):
             "logs": logs,
             "metrics": {name: value.detach().cpu() for name, value in self.trainer.callback_metrics.items()},
             "stopped": self.trainer.should_stop,
+            "seconds": self.seconds_before + time.monotonic() - self.began,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self.metrics, self.stopped = state_dict["metrics"], state_dict["stopped"]
+        self.seconds_before = state_dict["seconds"]
 
 
 def validated_before(trainer: pl.Trainer, index: int) -> bool:

@@ -16,7 +16,7 @@ import yaml
 
 from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, lineage
-from encore.record.files import FULL, write_text
+from encore.record.files import FULL, NoRoom, write_text
 from encore.record.result import Result, readable
 from encore.record.terminal import start_logging, stop_logging
 
@@ -47,7 +47,7 @@ class Record:
     def __init__(self, folder: Path, cfg: dict, mark: str) -> None:
         self.folder, self.cfg, self.mark = folder, cfg, mark
         self.checkpoints = folder / "checkpoints"
-        self.began = time.monotonic()
+        self.began, self.seconds_before = time.monotonic(), 0.0
         self.stepped = False  # until then there is nothing to lose
         self.before = readable(folder)  # what an attempt before has left
         self.manifest: Manifest | None = None
@@ -97,10 +97,7 @@ class Record:
             except OSError as problem:
                 if problem.errno in FULL_OR_FORBIDDEN:
                     record.end_if_possible("failed", str(problem))
-                    free = f"; {shutil.disk_usage(folder).free:,} bytes are free" if problem.errno in FULL else ""
-                    raise CannotWrite(
-                        f"{folder} cannot be written: {problem}{free}\nwith more room the same command goes on"
-                    ) from problem
+                    raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
                 record.end("failed", repr(problem))
                 raise
             except BaseException as problem:
@@ -156,7 +153,7 @@ class Record:
 
     def update(self, **changes: Any) -> None:
         """Write the result with some values changed."""
-        seconds = round(time.monotonic() - self.began, 3)
+        seconds = round(self.seconds_before + time.monotonic() - self.began, 3)
         self.result = Result(**{**vars(self.result), "seconds": seconds, **changes})
         if self.manifest is not None:
             self.manifest.end(self.result)
@@ -181,6 +178,14 @@ class Record:
             if held.epochs < self.cfg["trainer"]["max_epochs"] and (folder / "checkpoints" / "last.ckpt").is_file()
         ]
         return max(relatives, key=lambda held: held.epochs, default=None)
+
+
+def remedy(problem: OSError, folder: Path) -> str:
+    """What helps where a folder cannot be written."""
+    if problem.errno not in FULL:
+        return "runs_dir=… puts runs elsewhere"
+    free = "" if isinstance(problem, NoRoom) else f" than the {shutil.disk_usage(folder).free:,} bytes that are free"
+    return f"with more room{free} the same command goes on"
 
 
 def run_name(cfg: dict) -> str:

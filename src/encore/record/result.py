@@ -19,6 +19,7 @@ class Result:
         monitored: the best value of the monitored metric; None before there is one.
         weights_sha256: of the last weights.
         losses_sha256: of every step's loss.
+        seconds: that it took, with those up to the checkpoint that it was gone on from.
     """
 
     folder: Path
