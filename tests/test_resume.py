@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from encore.errors import Preempted
 from encore.record.checkpoint_files import digest, load
+from encore.record.checkpoints import Checkpoints
 from encore.record.losses import Losses
 from encore.record.result import Result
 
@@ -207,3 +208,25 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(zygote, tmp_path, 
             assert code in (0, -signal.SIGKILL), zygote.errors.read_text()
             killed += code != 0
         assert_same(folder_in(runs), reference)
+
+
+def test_many_short_epochs_write_few_checkpoints(run, monkeypatch):
+    saves = []
+    plain = Checkpoints.save
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda self, *args: (saves.append(self.trainer.global_step), plain(self, *args))
+    )
+    result = run({"model": "softmax", "data.batch_size": 1258, "trainer.max_epochs": 150, "logger": "none"})
+    assert saves[0] == 1  # an epoch
+    assert len(saves) <= 3 + result.seconds / 5
+
+
+def test_checkpoints_come_every_so_many_steps(run, monkeypatch):
+    saves = []
+    plain = Checkpoints.save
+    monkeypatch.setattr(
+        Checkpoints, "save", lambda self, *args: (saves.append(self.trainer.global_step), plain(self, *args))
+    )
+    settings = {"callbacks.checkpoint.every_n_steps": 7, "callbacks.checkpoint.min_seconds_between": 0}
+    run({**settings, "trainer.max_epochs": 2})  # 20 steps each
+    assert saves == [7, 14, 20, 21, 28, 35, 40]
