@@ -23,16 +23,17 @@ def main() -> int:
     cfg = recorded_config(wanted.run)
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
-    recorded_on = on = cfg["trainer"]["accelerator"]
+    recorded_on = on = cfg["trainer"].get("accelerator", "auto")
     if recorded_on in ("cuda", "mps"):
         cfg["trainer"]["accelerator"] = on = resolve("auto")
     # torch only from here: a wrong folder is answered at once
     from encore.ranks import device_count
+    from encore.record.checkpoint_files import BEST
     from encore.record.summary import table
     from encore.training import evaluate
 
     with tempfile.TemporaryDirectory() as scratch:
-        measured = evaluate(cfg, wanted.run / "checkpoints" / "best.ckpt", Path(scratch))
+        measured = evaluate(cfg, wanted.run / "checkpoints" / BEST, Path(scratch))
     print(table(measured))
     if device_count(cfg) > 1 or on != recorded_on:
         print(f"recorded on {device_count(cfg)} × {recorded_on}, tested on 1 × {on}: last digits may differ")

@@ -1,27 +1,29 @@
 """Run a finished run again, from its record alone, and compare the two bit for bit."""
 
 import argparse
-import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import yaml
+
 from encore import fingerprint
 from encore.command import end
 from encore.data.files import files
-from encore.errors import ConfigError, Diverged, InputError, NotReproduced
+from encore.errors import ConfigError, Diverged, InputError, Interrupted, NotReproduced, Preempted
 from encore.record.files import sha256
 from encore.trust import recorded_config
 
 # What the second run's process does; the recorded code may be older than this script.
 PROGRAM = """
-import json, sys
+import sys, yaml
 from encore.errors import EncoreError
 from encore.runner import execute
 try:
-    execute(json.load(sys.stdin))
+    print(execute(yaml.safe_load(sys.stdin)).folder.resolve())
 except EncoreError as problem:
     print(f"error: {problem}", file=sys.stderr)
     sys.exit(problem.code)
@@ -31,14 +33,23 @@ except EncoreError as problem:
 def main() -> int:
     """Run the command; the last line it prints is the verdict."""
     wanted = arguments()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(Preempted.code))  # and clean up on the way
     try:
         return verdict(wanted)
     except InputError as problem:
-        print(f"CANNOT CHECK: {problem}")
-        return InputError.code
+        return say(f"CANNOT CHECK: {problem}", InputError.code)
     except NotReproduced as problem:
-        print(f"NOT REPRODUCED: {problem}")
-        return NotReproduced.code
+        return say(f"NOT REPRODUCED: {problem}", NotReproduced.code)
+    except KeyboardInterrupt:
+        return say("CANNOT CHECK: interrupted", Interrupted.code)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
+        return say(f"CANNOT CHECK: the record in {wanted.run} is damaged: {problem!r}", InputError.code)
+
+
+def say(words: str, code: int) -> int:
+    """Print what may hold a stranger's words, without what would steer the terminal; returns the code."""
+    print("".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in words))
+    return code
 
 
 def arguments() -> argparse.Namespace:
@@ -69,11 +80,13 @@ def verdict(wanted: argparse.Namespace) -> int:
     if held["status"] != "finished":
         raise InputError(f"{wanted.run} is {held['status']}, not finished")
     cfg = recorded_config(wanted.run)
-    if fingerprint.hash_of(cfg) != held["config_sha256"]:
-        raise InputError(f"{wanted.run / 'config.yaml'} was changed after the run")
+    if wanted.out and wanted.out.exists() and any(wanted.out.iterdir()):
+        raise ConfigError(f"--out={wanted.out} is not empty: name a new folder")
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
     check_data(held["data"]["files"], cfg)
+    if fingerprint.hash_of(fingerprint.essential(cfg)) != held["config_sha256"]:
+        raise InputError(f"{wanted.run / 'config.yaml'} was changed after the run")
     changed = changed_code(held["code"]["digests"], cfg)
     if changed and not wanted.run_recorded_code:
         raise InputError(
@@ -128,31 +141,28 @@ def run_again(cfg: dict, out: Path, variables: dict[str, str], code: Path | None
     """Do the run anew in a process of its own; returns its folder.
 
     Raises:
-        InputError: it cannot be run here.
-        Diverged, NotReproduced: it did not come to its end.
+        InputError: it cannot be run here, or was stopped.
+        NotReproduced: it diverged.
     """
     from encore.record.environment import NUMERIC
 
-    cfg = {**cfg, "runs_dir": str(out.resolve()), "fresh": True, "logger": {}}
+    cfg = {**cfg, "runs_dir": str(out.resolve()), "fresh": True}
     settings = {name: value for name, value in os.environ.items() if name not in NUMERIC}
-    settings |= {name: value for name, value in variables.items() if name in NUMERIC}
-    if code is not None:
-        settings["PYTHONPATH"] = os.pathsep.join([str(code), str(code.parent)])
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        input=json.dumps(cfg),
-        text=True,
-        env=settings,
-        stdout=subprocess.DEVNULL,  # the bar and messages go elsewhere
-        check=False,
-    )
-    if ended.returncode in (ConfigError.code, InputError.code):
-        raise InputError("it cannot be run here")
-    if ended.returncode == Diverged.code:
+    settings |= {name: value for name, value in variables.items() if name in NUMERIC and len(value) < 100}
+    settings["PYTHONPATH"] = os.pathsep.join([str(code), str(code.parent)] if code else sys.path)
+    # Not from the folder where it is called: that may be the stranger's.
+    command = [sys.executable, "-P", "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=settings) as process:
+        try:
+            said, _ = process.communicate(yaml.safe_dump(cfg, sort_keys=False))
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode == Diverged.code:
         raise NotReproduced("it diverged")
-    if ended.returncode:
-        raise NotReproduced(f"it ended with exit code {ended.returncode}")
-    return next(out.rglob("result.json")).parent
+    if process.returncode:
+        raise InputError(f"the second run ended with exit code {process.returncode}")
+    return Path(said.splitlines()[-1])
 
 
 def compare(wanted: argparse.Namespace, again: Path) -> int:
@@ -161,17 +171,13 @@ def compare(wanted: argparse.Namespace, again: Path) -> int:
 
     found = verification.compare(wanted.run, again)
     if found.same:
-        print(f"REPRODUCED bit for bit: {found.counts}")
-        return 0
+        return say(f"REPRODUCED bit for bit: {found.counts}", 0)
     if found.environment:
-        print("the environment differs, which may be why:")
-        print("\n".join(f"  {difference}" for difference in found.environment))
+        say("\n  ".join(["the environment differs, which may be why:", *found.environment]), 0)
     if wanted.tolerance is not None and found.relative <= wanted.tolerance:
-        print(f"REPRODUCED within {found.within:.0e}: {found.words}")
-        return 0
+        return say(f"REPRODUCED within {found.within:.0e}: {found.words}", 0)
     near = f" (--tolerance {found.within:.0e} would accept it)" if found.relative < 1e-2 else ""
-    print(f"NOT REPRODUCED: {found.words}{near}")
-    return NotReproduced.code
+    return say(f"NOT REPRODUCED: {found.words}{near}", NotReproduced.code)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What goes wrong on real machines: every fault has a named outcome, and nothing that is whole is lost."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ import yaml
 
 from encore.errors import Busy, CannotWrite, InputError, Preempted
 from encore.record import checkpoints
-from encore.record.checkpoint_files import digests, load
+from encore.record.checkpoint_files import digests, load, save
 from encore.record.losses import Losses
 from encore.record.result import Result
 
@@ -40,7 +42,7 @@ def final(result: Result) -> dict:
 def stopped(run, tmp_path, monkeypatch):
     """A run that was stopped after five steps and again after six: its folder."""
 
-    def make(**settings):
+    def make(**settings: Any) -> Path:
         plain = Losses.on_train_batch_end
 
         def stop(self, *args):
@@ -53,7 +55,8 @@ def stopped(run, tmp_path, monkeypatch):
             for _ in range(2):
                 with pytest.raises(Preempted):
                     run({**SETTINGS, **settings})
-        return folder_in(tmp_path / "runs")
+        found = (file.parent for file in (tmp_path / "runs").rglob("result.json"))
+        return next(folder for folder in found if Result.read(folder).status == "preempted")
 
     return make
 
@@ -129,52 +132,143 @@ def test_a_malicious_pickle_in_place_of_a_checkpoint_is_never_run(run, stopped, 
     assert not ran.exists()
 
 
-# Saves twice, and is killed at the nth call that touches the disk during the second.
+# Saves three times; the second time it is killed at the first number's call that touches the disk, and, started
+# again, the third time at the second number's.
 KILLED_WHILE_SAVING = """
 import os, signal, sys
 from pathlib import Path
 import torch
 from encore.record import checkpoint_files as files
 
-folder, calls = Path(sys.argv[1]), 0
-
-def deadly(function):
+def deadly(function, counter):
     def wrapped(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == nth:
+        counter[0] -= 1
+        if counter[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*args, **kwargs)
     return wrapped
 
-for nth in range(1, 40):
-    if not os.fork():
-        here = folder / str(nth)
+def save(step, path, after=None):
+    if os.fork():
+        return os.waitstatus_to_exitcode(os.wait()[1])
+    for module, name in ((os, "fsync"), (os, "link"), (Path, "replace"), (Path, "open")) if after else ():
+        setattr(module, name, deadly(getattr(module, name), after))
+    files.save({"global_step": step, "weights": torch.full((1000,), float(step))}, path)
+    os._exit(0)
+
+for first in range(1, 99):
+    for second in range(1, 99):
+        here = Path(sys.argv[1]) / f"{first}-{second}"
         here.mkdir()
-        for step in (1, 2):
-            if step == 2:
-                for module, name in ((os, "fsync"), (os, "link"), (Path, "replace"), (Path, "open")):
-                    setattr(module, name, deadly(getattr(module, name)))
-            files.save({"global_step": step, "weights": torch.full((1000,), float(step))}, here / "last.ckpt")
-        os._exit(0)
-    if os.WEXITSTATUS(os.wait()[1]) == 0 and (folder / str(nth) / "last.ckpt").exists() and nth > 30:
+        save(1, here / "last.ckpt")
+        whole = save(2, here / "last.ckpt", [first])
+        if save(3, here / "last.ckpt", [second]) == 0:
+            break
+    if whole == 0:
         break
 """
 
 
-def test_a_process_killed_while_it_saves_leaves_the_old_file_or_the_new(tmp_path):
+def test_a_process_killed_while_it_saves_and_again_leaves_the_old_file_or_the_new(tmp_path):
     elsewhere = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path  # another file system
     subprocess.run(
         [sys.executable, "-c", KILLED_WHILE_SAVING, str(tmp_path)],
         check=True,
         env={**os.environ, "TMPDIR": str(elsewhere)},
     )
-    steps = []
-    for folder in sorted(tmp_path.iterdir(), key=lambda path: int(path.name)):
-        steps.append(load(folder / "last.ckpt")["global_step"])
-        assert float(load(folder / "last.ckpt")["weights"].mean()) == steps[-1]
-    assert steps == sorted(steps)
-    assert set(steps) == {1, 2}
+    found = set()
+    for folder in tmp_path.iterdir():
+        state = load(folder / "last.ckpt")
+        assert float(state["weights"].mean()) == state["global_step"]
+        found.add(state["global_step"])
+        if (folder / "previous.ckpt").exists():
+            assert load(folder / "previous.ckpt")["global_step"] <= state["global_step"]
+    assert found == {1, 2, 3}
+    assert len(list(tmp_path.iterdir())) > 50
+
+
+def test_a_bad_checkpoint_does_not_take_the_place_of_the_good_one_before(tmp_path):
+    last = tmp_path / "last.ckpt"
+    for step in (1, 2):
+        save({"global_step": step}, last)
+    harmed(last, "bit flipped")
+    save({"global_step": 3}, last)
+    assert load(tmp_path / "previous.ckpt")["global_step"] == 1
+    assert load(last)["global_step"] == 3
+
+
+def test_best_weights_that_were_due_when_it_was_killed_are_tested(run, tmp_path, monkeypatch):
+    settings = {**SETTINGS, "callbacks.checkpoint.min_seconds_between": 1e9}  # after the first epoch and the last
+    plain, calls = checkpoints.Checkpoints.save_best, []
+
+    def full(self, task):
+        calls.append(task)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoints, "save_best", full)
+        with pytest.raises(CannotWrite):
+            run(settings)
+    again = run(settings)
+    whole = run({**settings, "runs_dir": str(tmp_path / "whole")})
+    assert final(again) == final(whole)
+    assert again.best["epoch"] > 0
+
+
+def test_a_callback_that_sets_up_every_epoch_is_not_entered_within_one(run, stopped, tmp_path):
+    scheduler = "pytorch_lightning.callbacks.GradientAccumulationScheduler"
+    settings = {"+callbacks.accumulate": {"_target_": scheduler, "scheduling": {0: 1, 1: 2}}}
+    folder = stopped(**settings)
+    again = run({**SETTINGS, **settings})
+    log = (folder / "train.log").read_text()
+    assert "GradientAccumulationScheduler sets up every epoch" in log
+    assert "where it was stopped, after epoch 1, step 4" in log
+    assert final(again) == final(run({**SETTINGS, **settings, "runs_dir": str(tmp_path / "whole")}))
+
+
+def test_a_fresh_run_that_was_stopped_goes_on_when_it_is_asked_for_again(run, stopped, tmp_path):
+    first = run(SETTINGS)
+    folder = stopped(fresh=True)
+    again = run({**SETTINGS, "fresh": True})
+    assert again.folder != first.folder
+    assert "where it was stopped, after epoch 1, step 6" in (again.folder / "train.log").read_text()
+    assert len(list(folder.parent.iterdir())) == 2
+    assert final(again) == final(first)
+    assert run({**SETTINGS, "fresh": True}).folder.name.endswith("-3")
+
+
+def test_a_shorter_run_that_cannot_be_used_leaves_no_trace(run, tmp_path):
+    shorter = run({**SETTINGS, "trainer.max_epochs": 2})
+    harmed(shorter.folder / "checkpoints" / "best.ckpt", "bit flipped")
+    longer = run(SETTINGS)
+    assert "the run begins at its first step" in (longer.folder / "train.log").read_text()
+    whole = run({**SETTINGS, "runs_dir": str(tmp_path / "whole")})
+    assert final(longer) == final(whole)
+    assert (longer.folder / "metrics.csv").read_bytes() == (whole.folder / "metrics.csv").read_bytes()
+
+
+def test_a_signal_to_all_processes_of_a_job_is_one_to_the_run(tmp_path):
+    words = ["trainer=cpu", "trainer.max_epochs=100000", "data.resident=false", "data.num_workers=1"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *words, f"runs_dir={tmp_path / 'runs'}"],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.rglob("last.ckpt")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, said
+    assert "Traceback" not in said
+    assert Result.read(folder_in(tmp_path / "runs")).status == "preempted"
 
 
 @pytest.fixture
@@ -342,5 +436,5 @@ def test_a_sweep_that_was_killed_does_what_is_missing(tmp_path, command):
     assert again.stdout.count("where it was stopped") == 1
     assert len(list(runs.rglob("result.json"))) == 3
     manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json")]
-    assert sorted(str(m["attempts"][-1]["reason"]) for m in manifests) == ["None", "None", "killed"]
+    assert sorted(str(m["attempts"][-1].get("reason")) for m in manifests) == ["None", "None", "killed"]
     assert yaml.safe_load((folder_in(runs) / "config.yaml").read_text())["threads"] == 1

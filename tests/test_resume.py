@@ -193,7 +193,7 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(zygote, tmp_path, 
     settings = {**settings, **OFTEN, "threads": 1, "trainer.accelerator": "cpu", "trainer.max_epochs": 4}
     zygote.run({**settings, "runs_dir": str(tmp_path / "reference")})
     reference = folder_in(tmp_path / "reference")
-    draw, killed, rounds = random.Random(str(settings)), 0, 0
+    draw, killed, rounds, went_on = random.Random(str(settings)), 0, 0, False
     while killed < KILLS:
         rounds += 1
         runs = tmp_path / f"runs{rounds}"
@@ -207,7 +207,10 @@ def test_a_run_killed_at_random_moments_ends_in_the_same_bits(zygote, tmp_path, 
             code = zygote.answer()
             assert code in (0, -signal.SIGKILL), zygote.errors.read_text()
             killed += code != 0
-        assert_same(folder_in(runs), reference)
+        folder = folder_in(runs)
+        assert_same(folder, reference)
+        went_on |= "where it was stopped" in (folder / "train.log").read_text()
+    assert went_on
 
 
 def test_many_short_epochs_write_few_checkpoints(run, monkeypatch):

@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable
 
 from encore.errors import CannotWrite, EncoreError
+from encore.help import CONFIGS
 
 
 def end(main: Callable[[], int | None]) -> None:
     """Run a command and exit with its code."""
+    sys.path.append(str(CONFIGS.parent))  # where train.py finds modules of the user's own
     try:
         sys.exit(main() or 0)
     except EncoreError as error:

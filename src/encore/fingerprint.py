@@ -35,6 +35,13 @@ NOT_CORE = (
     )),
 )  # fmt: skip
 
+# Callbacks that do the same however long the run is.
+SAME_AT_ANY_LENGTH = {
+    "encore.callbacks.monitors.LearningRate", "encore.callbacks.monitors.Norms", "encore.callbacks.progress.Progress",
+    "encore.record.checkpoints.Checkpoints", "pytorch_lightning.callbacks.EarlyStopping",
+    "pytorch_lightning.callbacks.LearningRateMonitor", "pytorch_lightning.callbacks.DeviceStatsMonitor",
+}  # fmt: skip
+
 SOURCE = Path(__file__).parent
 
 
@@ -47,9 +54,12 @@ def fingerprint(cfg: dict) -> str:
 def lineage(cfg: dict) -> str | None:
     """The hash that a run shares with the same run of another length; None where the length changes its course.
 
-    A schedule that spreads over the whole run (`auto`) makes a longer run another one from its first step.
+    A schedule that spreads over the whole run (`auto`) makes a longer run another one from its first step, and so
+    may a callback that is not known here, by what it does at the end or with the number of epochs.
     """
     if "auto" in (cfg.get("scheduler") or {}).values() or cfg["trainer"].get("max_steps", -1) != -1:
+        return None
+    if not {recipe["_target_"] for recipe in (cfg["callbacks"] or {}).values() if recipe} <= SAME_AT_ANY_LENGTH:
         return None
     shared = copy.deepcopy(cfg)
     del shared["trainer"]["max_epochs"]

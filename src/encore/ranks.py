@@ -1,6 +1,5 @@
 """The other processes of a run on several devices of one machine: each starts from the resolved config."""
 
-import json
 import os
 import socket
 import subprocess
@@ -8,8 +7,10 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+import yaml
+
 from encore.errors import ConfigError, EncoreError
-from encore.stopping import Stop
+from encore.stopping import Stop, ignore_signals
 
 
 class Ranks:
@@ -52,13 +53,14 @@ class Ranks:
         for rank in range(1, self.count):
             order = {"cfg": self.cfg, "folder": str(self.folder), "start": str(start) if start else None}
             process = subprocess.Popen(
-                [sys.executable, "-m", "encore.ranks"],
+                [sys.executable, "-P", "-m", "encore.ranks"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                env={**os.environ, **self.variables, "LOCAL_RANK": str(rank)},
+                env={**os.environ, **self.variables, "LOCAL_RANK": str(rank), "PYTHONPATH": search_path()},
+                preexec_fn=ignore_signals,
             )
             assert process.stdin is not None
-            process.stdin.write(json.dumps(order).encode())
+            process.stdin.write(yaml.safe_dump(order).encode())
             process.stdin.close()
             self.processes.append(process)
 
@@ -77,6 +79,11 @@ class Ranks:
                 os.environ[name] = value
         if self.count > 1:
             leave()
+
+
+def search_path() -> str:
+    """Where this process finds modules, also those of the user's own."""
+    return os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
 
 
 def device_count(cfg: dict) -> int:
@@ -102,7 +109,7 @@ def free_port() -> int:
 
 def main() -> int:
     """Be one rank: read the resolved config, fit and test; the first rank tells of what goes wrong."""
-    order = json.load(sys.stdin)
+    order = yaml.safe_load(sys.stdin)
     from encore.training import work
 
     try:

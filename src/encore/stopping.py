@@ -1,6 +1,5 @@
 """What asks a run to stop: SIGTERM, SLURM's requeue signal, Ctrl-C. A step that is under way is finished and saved."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -11,9 +10,6 @@ from types import FrameType, TracebackType
 
 from encore.errors import EncoreError, Interrupted, Preempted
 
-log = logging.getLogger("encore")
-
-AGAIN = "the same command goes on from there"
 REQUEUE = getattr(signal, "SIGUSR1", None)  # what sbatch --signal=USR1@90 sends before the time is up
 SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, REQUEUE) if number is not None]
 
@@ -30,8 +26,8 @@ class Stop:
 
     def __init__(self, deaf: bool = False) -> None:
         self.deaf, self.deferring = deaf, deaf
-        self.asked: EncoreError | None = None
-        self.requeue = False
+        self.asked: signal.Signals | None = None
+        self.ending = False
         self.before: dict[int, object] = {}
 
     def __enter__(self) -> "Stop":
@@ -45,7 +41,7 @@ class Stop:
     ) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        if self.requeue and isinstance(problem, Preempted):
+        if self.asked == REQUEUE and isinstance(problem, Preempted):
             queue_again()
 
     def listen(self) -> None:
@@ -54,22 +50,23 @@ class Stop:
             signal.signal(number, self.hear)
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal, or end the run; a second Ctrl-C does not wait."""
-        again = self.asked is not None
-        name = signal.Signals(number).name
-        if number == signal.SIGINT:
-            self.asked = Interrupted(f"interrupted; {AGAIN}")
-        else:
-            self.asked = Preempted(f"stopped by {name}; {AGAIN}")
-            self.requeue |= number == REQUEUE
+        """Note a signal, or end the run; a second Ctrl-C does not wait, and once it is ending nothing disturbs it."""
+        if self.ending:
+            return
+        again, self.asked = self.asked is not None, signal.Signals(number)
         if self.deaf:
             return
         if number == signal.SIGINT and again:
             raise KeyboardInterrupt
         if not self.deferring:
-            raise self.asked
-        if not again:
-            log.info("%s: finishing the step and saving", name if number != signal.SIGINT else "interrupted")
+            raise self.end()
+
+    def end(self, where: str = "the same command goes on") -> EncoreError:
+        """The error that ends the run, for the reason that was given; says where the same command goes on."""
+        self.ending = True
+        if self.asked == signal.SIGINT:
+            return Interrupted(f"interrupted; {where}")
+        return Preempted(f"stopped by {self.asked.name if self.asked else 'another rank'}; {where}")
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -79,8 +76,14 @@ class Stop:
             yield
         finally:
             self.deferring = self.deaf
-        if self.asked is not None:
-            raise self.asked
+        if self.asked is not None and not self.deaf:
+            raise self.end()
+
+
+def ignore_signals() -> None:
+    """Leave it to the run's first process to hear what stops the run."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def queue_again() -> None:

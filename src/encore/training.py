@@ -1,9 +1,8 @@
 """A run's work: build the parts from their recipes, fit, test, and record what came out."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,16 @@ from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.quiet import quiet
 from encore.ranks import Ranks, device_count
 from encore.record import summary
-from encore.record.checkpoint_files import BEST, LAST, PREVIOUS, WholeFiles, digest, digests, load
+from encore.record.checkpoint_files import BEST, WholeFiles, digest, load
 from encore.record.checkpoints import Checkpoints
 from encore.record.losses import Losses
 from encore.record.manifest import Manifest
 from encore.record.position import Position
 from encore.record.record import Record
 from encore.record.result import Result
+from encore.record.start import starting_point
 from encore.rehearsal import check_accelerator, check_last_batch, rehearse
-from encore.stopping import AGAIN, Stop
-
-log = logging.getLogger("encore")
+from encore.stopping import Stop
 
 
 @dataclass
@@ -53,20 +51,21 @@ def train(cfg: dict, record: Record, stop: Stop) -> Result:
     with quiet(), Ranks(cfg, record.folder) as ranks:
         parts = assemble(cfg, record.folder, stop)
         with closing_loggers(parts.trainer):
-            start = starting_point(record, parts)
+            start = starting_point(record, parts.position)
             ranks.start(start.path if start else None)
             summary.before(cfg, record.folder, parts.data, parts.task, parts.trainer, start.words if start else None)
-            if start is None:  # a run that goes on has been shown
+            if start is None or start.longer:  # a run that goes on has been shown
                 describe(cfg, parts)
-            record.manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
-            why, done = (reason(record, start), start.step) if start else (None, None)
-            record.manifest.attempt(record.result.started, why, done)
-            record.stepped = True
+            manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
+            manifest.attempt(record.result.started, start)
+            record.manifest, record.stepped = manifest, True
             fit(parts, start.path if start else None)
             record.seconds_before = parts.position.seconds_before
             trained = outcome(cfg, parts)
-            record.manifest.outcome(parts.task.state_dict(), parts.data.order_sha256)
-            trained["metrics"] |= test(parts, record.checkpoints / "best.ckpt")
+            manifest.outcome(parts.task.state_dict(), parts.data.order_sha256, int(parts.trainer.num_training_batches))
+            if parts.checkpoints is not None:
+                parts.checkpoints.save_best(parts.task)  # where it was stopped just before
+            trained["metrics"] |= test(parts, record.checkpoints / BEST)
             conclude(cfg, parts, trained["metrics"])
         with stop.deferred():
             result = record.finish(**trained)
@@ -90,7 +89,7 @@ def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
     with quiet():
         parts = assemble(cfg, folder, stop)
         fit(parts, start)
-        test(parts, folder / "checkpoints" / "best.ckpt")
+        test(parts, folder / "checkpoints" / BEST)
 
 
 def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
@@ -192,97 +191,6 @@ def on_mps() -> bool:
     return torch.backends.mps.is_available() and not torch.cuda.is_available()
 
 
-@dataclass(frozen=True)
-class Start:
-    """A checkpoint to go on from: whole epochs and optimiser steps that are done there."""
-
-    path: Path
-    epoch: int
-    step: int
-    longer: bool = False  # than the finished run that it is of
-
-    @property
-    def words(self) -> str:
-        """Where it stands."""
-        whose = "where a shorter run ended" if self.longer else "where it was stopped"
-        return f"{whose}, after epoch {self.epoch}, step {self.step}"
-
-
-def starting_point(record: Record, parts: Parts) -> Start | None:
-    """The checkpoint to go on from: of an attempt that was stopped, or of a shorter run that is finished.
-
-    The logs are brought back to what they were at that checkpoint, and the best weights with them.
-
-    Raises:
-        InputError: there are checkpoints, and none of them can be used.
-    """
-    last = record.checkpoints / LAST
-    if LAST not in digests(last.parent) and not last.is_file() and not last.with_name(PREVIOUS).is_file():
-        record.clear()
-        shorter = record.shorter()
-        return start_of_longer(shorter.folder, parts) if shorter else None
-    problems = []
-    for path in (last, last.with_name(PREVIOUS)):
-        try:
-            return restore(path, parts)
-        except InputError as problem:
-            problems.append(str(problem))
-            log.warning("%s", problem)
-    raise InputError(
-        "\n".join([*problems, f"no checkpoint is left to go on from: fresh=true runs it anew beside {record.folder}"])
-    )
-
-
-def start_of_longer(folder: Path, parts: Parts) -> Start | None:
-    """The last checkpoint of a finished shorter run; None where that cannot be used, or was logged otherwise."""
-    last, best = folder / "checkpoints" / LAST, folder / "checkpoints" / BEST
-    try:
-        if not parts.position.logs.keys() <= load(last)["callbacks"][Position.__qualname__]["logs"].keys():
-            return None
-        start = restore(last, parts)
-        if parts.checkpoints is not None:
-            parts.checkpoints.best_weights = load(best)["state_dict"]
-    except InputError as problem:
-        log.warning("%s\nthe run begins at its first step", problem)
-        return None
-    return replace(start, longer=True)
-
-
-def reason(record: Record, start: Start) -> str:
-    """Why a run goes on."""
-    if start.longer:
-        return f"more epochs than {start.path.parents[1].name}"
-    before = record.before
-    if before is None or before.status == "running":
-        return "killed"
-    return f"{before.status}: {before.error}"
-
-
-def restore(path: Path, parts: Parts) -> Start:
-    """Bring back logs and best weights as they were at a checkpoint.
-
-    Raises:
-        InputError: it cannot be used, or what belongs to it is gone.
-    """
-    state = load(path)
-    if parts.checkpoints is not None:
-        chosen = state["callbacks"][parts.checkpoints.state_key]
-        # Weights of a later epoch are those of an attempt that came further, and will be chosen again.
-        if (
-            chosen["best"]
-            and chosen["best_weights"] is None
-            and load(path.with_name(BEST))["epoch"] < chosen["best"]["epoch"]
-        ):
-            raise InputError(f"{path.with_name(BEST)} is older than {path}")
-    held = state["callbacks"][Position.__qualname__]["logs"]
-    for name, one in parts.position.logs.items():
-        if name in held:
-            one.restore(held[name], path.parents[1])
-        else:
-            log.warning("%s begins at step %d: the run did not log so before", name, state["global_step"])
-    return Start(path, state["epoch"], state["global_step"])
-
-
 def describe(cfg: dict, parts: Parts) -> None:
     """Show the run to the loggers that can show one."""
     dtype = next((weight.dtype for weight in parts.task.parameters()), torch.float32)
@@ -296,7 +204,10 @@ def describe(cfg: dict, parts: Parts) -> None:
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
     with told_to_stop(), parts.stop.deferred():
-        parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
+        try:
+            parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
+        except MisconfigurationException as problem:
+            raise ConfigError(f"trainer: {problem}") from problem
 
 
 @contextmanager
@@ -305,16 +216,19 @@ def told_to_stop() -> Iterator[None]:
     try:
         yield
     except SIGTERMException as stop:
-        raise Preempted(f"stopped by SIGTERM; {AGAIN}") from stop
+        raise Preempted("stopped by SIGTERM; the same command goes on") from stop
     except SystemExit as stop:  # Lightning's answer to KeyboardInterrupt
-        raise Interrupted(f"interrupted; {AGAIN}") from stop
+        raise Interrupted("interrupted; the same command goes on from the last checkpoint") from stop
 
 
 def test(parts: Parts, best: Path) -> dict[str, float]:
     """Load the best weights and test them, once; nothing where there is no test set."""
     parts.trainer.strategy.barrier()
-    if best.is_file():
-        parts.task.load_state_dict(load(best)["state_dict"])
+    if parts.checkpoints is not None:
+        held = load(best)
+        if held["best"] != parts.checkpoints.best:
+            raise InputError(f"{best} holds other weights than the best of this run")
+        parts.task.load_state_dict(held["state_dict"])
     return score(parts) if parts.data.sizes["test"] else {}
 
 

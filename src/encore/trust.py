@@ -19,9 +19,9 @@ SCORES = (
     "HammingDistance", "HingeLoss", "JaccardIndex", "MatthewsCorrCoef", "NegativePredictiveValue", "Precision",
     "Recall", "Specificity",
 )  # fmt: skip
-# Classes of libraries that are harmless whatever their settings: none takes code, or a file to write. Nor does a
-# dataset here read pickles, or unpack archives, whose digest it has not compared with the published one; those of
-# EMNIST, Caltech101, FGVCAircraft, ImageNet and LSUN do.
+# Classes of libraries that are harmless whatever their settings: none takes code, or a file to write, but a dataset
+# may fetch the files that it is known for. None here reads pickles, or unpacks archives, whose digest it has not
+# compared with the published one; EMNIST, Caltech101, FGVCAircraft, ImageNet and LSUN do.
 HARMLESS: dict[str, tuple[str, ...]] = {
     "pytorch_lightning.callbacks": (
         "DeviceStatsMonitor", "EMAWeightAveraging", "EarlyStopping", "GradientAccumulationScheduler",
@@ -81,7 +81,8 @@ def recorded_config(folder: Path) -> dict:
     try:
         check_targets(cfg, str(file))
         check(cfg)
-    except (ConfigError, TypeError, ValueError) as problem:  # the rules take some shapes and sizes for granted
+    # The rules take some shapes and sizes for granted.
+    except (ConfigError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         raise InputError(f"{file} holds no valid config: {problem}") from problem
     return cfg
 

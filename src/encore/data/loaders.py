@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from encore.data.normalize import Affine
 from encore.data.sources import Source
 from encore.seeding import derive
+from encore.stopping import ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 
@@ -125,8 +126,14 @@ class Streamed:
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,
             generator=torch.Generator(),  # its workers' seeds are not drawn from the run's generator
+            worker_init_fn=left_alone,
         )
         return iter(loader)
+
+
+def left_alone(worker: int) -> None:
+    """A worker ends with its run, also where a signal is sent to all processes of a job."""
+    ignore_signals()
 
 
 class ByBatch(Dataset[Batch]):

@@ -10,7 +10,7 @@ from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from encore.errors import InputError
-from encore.record.files import read_json, replace, write_json
+from encore.record.files import read_json, replace, sha256, write_json
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 DIGESTS = "digests.json"
@@ -33,10 +33,10 @@ class WholeFiles(CheckpointIO):
 
 
 def save(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint in one step, and keep the last.ckpt before as previous.ckpt.
+    """Write a checkpoint in one step, and keep the last.ckpt before, if it is good, as previous.ckpt.
 
-    Its digest is known before it is in place: whenever the writing is cut off, digests.json knows the files that
-    are there.
+    Its digest is known before it is in place, and those of the files that are there stay known until it is:
+    digests.json knows every good file, whenever and however often the writing is cut off.
 
     Raises:
         OSError: it cannot be written. torch's own writing to a full disk raises a RuntimeError that says nothing.
@@ -44,18 +44,22 @@ def save(content: dict[str, Any], path: Path) -> None:
     packed = io.BytesIO()
     torch.save(content, packed)
     new = packed.getbuffer()
-    index, known = path.parent / DIGESTS, digests(path.parent)
+    folder = path.parent
+    known = {entry["sha256"]: entry for entry in digests(folder).values()}
+    here = {name: file for name in (LAST, PREVIOUS, BEST) if (file := folder / name).is_file()}
+    good = {name: known[found] for name, file in here.items() if (found := sha256(file)) in known}
     entry = {
         "sha256": hashlib.sha256(new).hexdigest(),
         "bytes": len(new),
         "epoch": content.get("epoch"),
         "step": content.get("global_step"),
     }
-    write_json(index, {**known, "next": entry})
-    replace(path, new, keep=path.with_name(PREVIOUS) if path.name == LAST else None)
-    if path.name == LAST and LAST in known:
-        known[PREVIOUS] = known[LAST]
-    write_json(index, {**known, path.name: entry})
+    keep = folder / PREVIOUS if path.name == LAST and LAST in good else None
+    write_json(folder / DIGESTS, {**good, "next": entry})
+    replace(path, new, keep)
+    if keep is not None:
+        good[PREVIOUS] = good[LAST]
+    write_json(folder / DIGESTS, {**good, path.name: entry})
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -95,9 +99,9 @@ def digests(folder: Path) -> dict[str, dict[str, Any]]:
 
 def digest(weights: dict[str, Tensor]) -> str:
     """SHA-256 of named tensors: their names, types, shapes and bytes."""
-    sha256 = hashlib.sha256()
+    whole = hashlib.sha256()
     for name, tensor in sorted(weights.items()):
         value = tensor.detach().cpu().contiguous()
-        sha256.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        sha256.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return sha256.hexdigest()
+        whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
+        whole.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return whole.hexdigest()

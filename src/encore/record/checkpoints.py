@@ -8,7 +8,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor
 
-from encore.record.checkpoint_files import BEST, LAST, save
+from encore.errors import ConfigError, InputError
+from encore.record.checkpoint_files import BEST, LAST, load, save
 
 # A checkpoint takes at most this part of the time since the one before.
 SHARE = 0.01
@@ -48,6 +49,7 @@ class Checkpoints(Checkpoint):
         self.folder = Path()
         self.saved, self.cost = 0.0, 0.0
         self.whole = 0
+        self.step: int | None = None  # that the last checkpoint stands at
         self.uncounted: str | None = None
 
     def setup(self, trainer: pl.Trainer, task: pl.LightningModule, stage: str) -> None:
@@ -58,6 +60,7 @@ class Checkpoints(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Epochs that came with a checkpoint need not be chosen from again; within the first, count from now on."""
         self.saved = time.monotonic()
+        self.step = trainer.global_step or None
         self.whole = trainer.fit_loop.epoch_progress.current.completed
 
     def epoch_is_over(self, trainer: pl.Trainer, task: pl.LightningModule) -> bool:
@@ -120,7 +123,10 @@ class Checkpoints(Checkpoint):
         finally:
             self.uncounted = None
         if trainer.is_global_zero:
+            if not self.cost:
+                check_plain(self.folder / LAST)
             self.save_best(task)
+        self.step = trainer.global_step
         self.saved = time.monotonic()
         self.cost = self.saved - began
 
@@ -159,3 +165,13 @@ class Checkpoints(Checkpoint):
         self.best = state_dict["best"]
         if state_dict["best_weights"] is not None:
             self.best_weights = state_dict["best_weights"]
+
+
+def check_plain(path: Path) -> None:
+    """Raise ConfigError if a checkpoint, once written, could not be gone on from."""
+    try:
+        load(path)
+    except InputError as problem:
+        raise ConfigError(
+            f"a callback or the task keeps a state that is not tensors and plain values: {problem}"
+        ) from problem

@@ -95,6 +95,8 @@ def read_json(path: Path) -> Any:
         InputError: the file is not there or is no JSON.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe might never end
+            raise InputError(f"{path} is no file")
         return json.loads(path.read_text())
     except FileNotFoundError as problem:
         raise InputError(f"there is no {path}") from problem

@@ -25,6 +25,8 @@ class Losses(pl.Callback):
     The file `losses.f32` holds the loss of every training batch, little-endian float32, and nothing else.
     """
 
+    beginning = 0  # its position before the first step
+
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
         self.written = 0
@@ -84,12 +86,17 @@ class Losses(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """The last step can break what its own loss did not show."""
         self.look()
+        self.check_weights(task)
+
+    def check_weights(self, task: pl.LightningModule) -> None:
+        """Raise Diverged if a weight is not finite."""
         if not math.isfinite(norm(list(task.parameters()))):
-            raise Diverged(advice("the weights are not finite", self.step, trainer.current_epoch, self.lr))
+            raise Diverged(advice("the weights are not finite", self.step, self.trainer.current_epoch, self.lr))
 
     def position(self) -> int:
-        """How many losses there are, all of them on disk."""
+        """How many losses there are, all of them on disk; raise Diverged where the state is not worth keeping."""
         self.look()
+        self.check_weights(self.trainer.lightning_module)
         if self.trainer.is_global_zero and self.written:
             make_durable(self.file)
         return self.written
@@ -100,7 +107,7 @@ class Losses(pl.Callback):
         Raises:
             InputError: it has not so many.
         """
-        content = read(source)[:position].tobytes()
+        content = read(source)[:position].tobytes() if position else b""
         if len(content) < position * np.dtype(TYPE).itemsize:
             raise InputError(f"{source / FILE} is truncated: it holds fewer than {position} losses")
         self.written, self.hash = position, hashlib.sha256(content)

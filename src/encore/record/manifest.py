@@ -18,6 +18,7 @@ from encore.record.environment import differences, environment
 from encore.record.files import read_json, sha256, write_json
 from encore.record.result import Result
 from encore.record.source import source
+from encore.record.start import Start
 
 try:
     import resource
@@ -45,7 +46,7 @@ class Manifest:
             "fingerprint": result.fingerprint,
             "arguments": sys.argv[1:] if Path(sys.argv[0]).name == "train.py" else None,
             "config": cfg,
-            "config_sha256": fingerprint.hash_of(cfg),
+            "config_sha256": fingerprint.hash_of(essential),
             "code": {"digests": fingerprint.code(essential), **source(sources.values())},
             "environment": environment(with_gpus=trainer.strategy.root_device.type == "cuda"),
             "precision": str(trainer.precision),
@@ -66,24 +67,27 @@ class Manifest:
         }
         return cls(folder, content)
 
-    def attempt(self, started: str, reason: str | None, step: int | None) -> None:
-        """Note that the run is begun, or gone on with, and why; write it down.
-
-        Args:
-            started: when, in UTC.
-            reason: why it goes on; None where it begins.
-            step: optimiser steps that are done already; None where it begins.
-        """
-        note: dict[str, Any] = {"started": started, "reason": reason, "step": step}
-        if reason is not None and (held := readable(self.folder)) is not None:
-            # What the run began with stays; where it goes on elsewhere, that is told.
-            note["differences"] = differences(held["environment"], self.content["environment"])
-            self.content = {**held, "status": "running"}
+    def attempt(self, started: str, start: Start | None) -> None:
+        """Note when the run is begun, or where it is gone on with, and why; write it down."""
+        note: dict[str, Any] = {"started": started}
+        if start is not None:
+            note |= {"reason": start.reason, "epoch": start.epoch, "step": start.step}
+            if (held := readable(self.folder)) is not None:
+                # What the run began with stays; where it goes on elsewhere, that is told.
+                note["differences"] = differences(held["environment"], self.content["environment"])
+                self.content = {**held, "status": "running"}
         self.content["attempts"] = [*self.content["attempts"], note]
         write_json(self.folder / FILE, self.content)
 
-    def outcome(self, weights: dict[str, Tensor], order_sha256: str) -> None:
-        """Keep the digests of what training gave: each tensor of the last weights, and the order of the batches."""
+    def outcome(self, weights: dict[str, Tensor], order_sha256: str, batches: int) -> None:
+        """Keep the digests of what training gave: each tensor of the last weights, and the order of the batches.
+
+        Args:
+            weights: the last weights.
+            order_sha256: of the order of all epochs.
+            batches: in a whole epoch.
+        """
+        self.content["batches_per_epoch"] = batches
         self.content["weights"] = {name: digest({name: tensor}) for name, tensor in sorted(weights.items())}
         self.content["order_sha256"] = order_sha256
 

@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -20,6 +20,8 @@ class MetricsCSV(Logger):
     Columns are `epoch` and `step`, both counted from 0, then every metric in the order of its first value; a
     cell without a value is empty. Floats are written so that they can be read back exactly.
     """
+
+    beginning: ClassVar = {"columns": list(FIRST), "rows": 0}  # its position before the first step
 
     def __init__(self) -> None:
         super().__init__()

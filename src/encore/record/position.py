@@ -1,5 +1,6 @@
 """Where a run stands: saving it and entering it again between two epochs or two steps, where nothing is under way."""
 
+import logging
 import time
 from typing import Any
 
@@ -9,6 +10,11 @@ from torch import Tensor
 
 from encore.record.checkpoints import Checkpoints
 from encore.stopping import Stop
+
+log = logging.getLogger("encore")
+
+# What these do at the start of an epoch is done before it can be stopped.
+LOGS_ONLY = ("pytorch_lightning.callbacks.lr_monitor", "pytorch_lightning.callbacks.timer")
 
 # What a rank wishes between two steps.
 GO_ON, SAVE, STOP = 0, 1, 2
@@ -29,7 +35,8 @@ class Position(pl.Callback):
     def __init__(self, checkpoints: Checkpoints | None, stop: Stop, logs: dict[str, Any]) -> None:
         self.checkpoints, self.stop, self.logs = checkpoints, stop, logs
         self.metrics: dict[str, Tensor] = {}
-        self.stopped = False
+        self.stopped = self.postponed = False
+        self.sets_up_epochs: str | None = None
         self.began, self.seconds_before = time.monotonic(), 0.0
 
     def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
@@ -41,6 +48,10 @@ class Position(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Enter an epoch as if there had been no stop before it; Lightning has put its own handlers in."""
         self.stop.listen()
+        parts = [task, *trainer.callbacks]  # type: ignore[attr-defined]
+        self.sets_up_epochs = next((type(part).__name__ for part in parts if sets_up_epochs(part)), None)
+        if self.sets_up_epochs and self.checkpoints is not None:
+            log.info("%s sets up every epoch: checkpoints are written at the ends of epochs only", self.sets_up_epochs)
         loop = trainer.fit_loop
         if loop.epoch_progress.current.ready == loop.epoch_progress.current.completed:
             # With max_steps it would take the epoch before up again.
@@ -61,18 +72,29 @@ class Position(pl.Callback):
         if trainer.fit_loop.restarting:
             # It would take all of the epoch for a repetition, and leave out schedules that follow a metric.
             trainer.fit_loop.on_iteration_done()
-        if index > 0 and index % trainer.accumulate_grad_batches == 0 and not validated_before(trainer, index):
-            self.pause(trainer, task, "batch")
+        if index == 0 or index % trainer.accumulate_grad_batches:
+            return
+        if validated_before(trainer, index):
+            # Better one step later, unless it was like this there, too.
+            late, self.postponed = self.postponed, self.stop.asked is not None
+            if late:
+                self.pause(trainer, task, "batch", may_save=False)
+        else:
+            self.pause(trainer, task, "batch", may_save=self.sets_up_epochs is None)
 
     def pause(self, trainer: pl.Trainer, task: pl.LightningModule, uncounted: str, may_save: bool = True) -> None:
-        """Save if it is due, and stop if that is asked for; all ranks do the same."""
+        """Save if it is due, and stop if that is asked for, also where nothing can be saved; all ranks do the same."""
         saver = self.checkpoints if may_save else None
         due = saver is not None and saver.due(trainer, within_epoch=uncounted == "batch")
         wish = agreed(trainer, STOP if self.stop.asked else SAVE if due else GO_ON)
         if wish != GO_ON and saver is not None and not logs_means(trainer):
+            if wish == STOP:
+                log.info("asked to stop: saving first")
             saver.save(trainer, task, uncounted)
         if wish == STOP:
-            raise self.stop.asked or SystemExit  # a rank that follows has not been asked
+            step = saver.step if (saver := self.checkpoints) is not None else None
+            where = f"goes on from step {step}" if step else "begins at the first step, as there is no checkpoint yet"
+            raise self.stop.end(f"the same command {where}")
 
     def state_dict(self) -> dict[str, Any]:
         """Where the logs stand, and what Lightning does not keep."""
@@ -96,6 +118,18 @@ def validated_before(trainer: pl.Trainer, index: int) -> bool:
     interval = trainer.val_check_batch
     done = trainer.fit_loop.epoch_loop.total_batch_idx if trainer.check_val_every_n_epoch is None else index
     return isinstance(interval, int) and interval > 0 and done % interval == 0
+
+
+def sets_up_epochs(part: Any) -> bool:
+    """Whether a callback or task does something at the start of an epoch that an epoch entered later would lack.
+
+    Lightning leaves that hook out where it goes on within an epoch.
+    """
+    hook = type(part).on_train_epoch_start
+    return not hook.__module__.startswith(("encore.", "pytorch_lightning.core.", *LOGS_ONLY)) and hook not in (
+        pl.Callback.on_train_epoch_start,
+        pl.LightningModule.on_train_epoch_start,
+    )
 
 
 def logs_means(trainer: pl.Trainer) -> bool:

@@ -7,14 +7,14 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import yaml
 
-from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError, Interrupted, Preempted
+from encore.errors import Busy, CannotWrite, ConfigError, Diverged, EncoreError, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, lineage
 from encore.record.files import FULL, NoRoom, write_text
 from encore.record.result import Result, readable
@@ -74,24 +74,23 @@ class Record:
         """
         mark = fingerprint(cfg)
         folder = folder_of(cfg, mark)
+        record = cls(folder, cfg, mark)
+        if record.finished_before():  # nothing is written, so nothing need be held
+            yield record
+            return
         existed = folder.exists()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / LOCK).open("a+")
-        except OSError as problem:
-            raise CannotWrite(f"runs_dir={cfg['runs_dir']} cannot be written: {problem}") from problem
-        with lock:
-            hold(lock, folder)
-            record = cls(folder, cfg, mark)
-            finished = record.finished_before()
+        with held(folder):
+            record.before = readable(folder)  # it may have been finished in between
+            if record.finished_before():
+                yield record
+                return
             try:
-                if not finished:
-                    record.begin()
+                record.begin()
                 yield record
             except (ConfigError, InputError) as problem:
                 if not existed and not record.stepped:
                     record.discard()
-                elif not finished:
+                else:
                     record.end("failed", str(problem))
                 raise
             except OSError as problem:
@@ -101,11 +100,10 @@ class Record:
                 record.end("failed", repr(problem))
                 raise
             except BaseException as problem:
-                record.end(OUTCOMES.get(type(problem), "failed"), str(problem) or type(problem).__name__)
+                record.end_if_possible(OUTCOMES.get(type(problem), "failed"), str(problem) or type(problem).__name__)
                 raise
             finally:
                 stop_logging()
-                HELD.discard(lock.fileno())
 
     def finished_before(self) -> bool:
         """Whether the folder holds this run's result; it is then `result`."""
@@ -155,9 +153,12 @@ class Record:
         """Write the result with some values changed."""
         seconds = round(self.seconds_before + time.monotonic() - self.began, 3)
         self.result = Result(**{**vars(self.result), "seconds": seconds, **changes})
+        if self.result.status != "finished":  # of the two it is the one to be there
+            self.result.write()
         if self.manifest is not None:
             self.manifest.end(self.result)
-        self.result.write()
+        if self.result.status == "finished":
+            self.result.write()
 
     def discard(self) -> None:
         """Take the folder away, and the experiment's too if it is then empty."""
@@ -184,7 +185,8 @@ def remedy(problem: OSError, folder: Path) -> str:
     """What helps where a folder cannot be written."""
     if problem.errno not in FULL:
         return "runs_dir=… puts runs elsewhere"
-    free = "" if isinstance(problem, NoRoom) else f" than the {shutil.disk_usage(folder).free:,} bytes that are free"
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = "" if isinstance(problem, NoRoom) else f" than the {shutil.disk_usage(there).free:,} bytes that are free"
     return f"with more room{free} the same command goes on"
 
 
@@ -194,22 +196,37 @@ def run_name(cfg: dict) -> str:
 
 
 def folder_of(cfg: dict, mark: str) -> Path:
-    """The folder of a run; with `fresh`, the next free one beside it."""
+    """The folder of a run; with `fresh`, the next free one beside it, or one that `fresh` began and did not finish."""
     folder = Path(cfg["runs_dir"]) / run_name(cfg) / f"seed{cfg['seed']}-{mark[:SHOWN]}"
     if not cfg["fresh"]:
         return folder
     beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
-    return next(path for path in itertools.chain([folder], beside) if not path.exists())
+    return next(path for path in itertools.chain([folder], beside) if not path.exists() or left_unfinished(path))
+
+
+def left_unfinished(folder: Path) -> bool:
+    """Whether a run was begun with `fresh` in a folder, is not finished, and is not running."""
+    result = readable(folder)
+    if result is None or result.status == "finished":
+        return False
+    try:
+        if not yaml.safe_load((folder / "config.yaml").read_text())["fresh"]:
+            return False
+        with held(folder):
+            return True
+    except (OSError, EncoreError, yaml.YAMLError, KeyError, TypeError):
+        return False
 
 
 HELD: set[int] = set()
 
 
 def let_go() -> None:
-    """Close the locks that came along with a fork: a worker that outlives its run holds nothing."""
+    """Give up the locks that came along with a fork: a worker that outlives its run holds nothing."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
     for lock in HELD:
-        with suppress(OSError):
-            os.close(lock)
+        os.dup2(nothing, lock)
+    os.close(nothing)
     HELD.clear()
 
 
@@ -217,8 +234,28 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=let_go)
 
 
-def hold(lock: IO[str], folder: Path) -> None:
-    """Hold a lock file until it is closed, as the kernel does for us, also when we are killed."""
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if need be; the kernel lets go of it when this process ends, also when it is killed.
+
+    Raises:
+        CannotWrite: it cannot be made, or is full.
+        Busy: another process holds it.
+    """
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / LOCK).open("a+")
+            stack.callback(close, lock)
+            take(lock, folder)
+        except OSError as problem:
+            raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
+        HELD.add(lock.fileno())
+        yield
+
+
+def take(lock: IO[str], folder: Path) -> None:
+    """Lock a file, and write down whose it is."""
     if fcntl is None:
         return
     try:
@@ -229,4 +266,10 @@ def hold(lock: IO[str], folder: Path) -> None:
     lock.truncate(0)
     lock.write(str(os.getpid()))
     lock.flush()
-    HELD.add(lock.fileno())
+
+
+def close(lock: IO[str]) -> None:
+    """Let go of a lock; on a full disk its holder's number is lost, and that is said already."""
+    HELD.discard(lock.fileno())
+    with suppress(OSError):
+        lock.close()

@@ -4,7 +4,7 @@ import logging
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import yaml
@@ -25,6 +25,8 @@ FIRST = re.compile(r"(?<=tfevents\.)\d+")
 
 class TensorBoard(TensorBoardLogger):
     """Lightning's TensorBoard logger, writing straight into a run's folder."""
+
+    beginning: ClassVar[dict[str, Any]] = {"sizes": {}}  # its position before the first step
 
     def __init__(self) -> None:
         super().__init__(save_dir=".", name="", version="")

@@ -1,5 +1,6 @@
 """Whether two runs are the same: batch order, every step's loss, weights and metrics, bit for bit or nearly."""
 
+import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,53 +22,60 @@ class Comparison:
     Attributes:
         counts: what was compared.
         words: what differs and what does not, the first in the run's course first.
-        relative: the largest relative difference; 0 where all is the same bit for bit, infinite where what differs
-            is not a number.
+        same: whether nothing differs, in any bit.
+        relative: the largest relative difference; infinite where what differs is not a number.
         environment: how the places differ where they ran.
     """
 
     counts: str
     words: str
+    same: bool
     relative: float
     environment: list[str]
 
     @property
-    def same(self) -> bool:
-        """Whether they are the same, bit for bit."""
-        return self.relative == 0
-
-    @property
     def within(self) -> float:
         """The power of ten that no difference exceeds."""
-        return 10.0 ** math.ceil(math.log10(self.relative))
+        return 10.0 ** math.ceil(math.log10(max(self.relative, 1e-16)))
+
+
+# What was found of one part: in words, and how far the two are apart; None where they are the same.
+Found = Iterator[tuple[str, float | None]]
 
 
 def compare(recorded: Path, again: Path) -> Comparison:
     """Compare a run with the same run done again.
 
     Raises:
-        InputError: something that is to be compared is missing or cannot be read.
+        InputError: something that is to be compared is missing, cannot be read, or is not what was recorded.
     """
     before, after = manifest.read(recorded), manifest.read(again)
     first, second = losses.read(recorded), losses.read(again)
+    if hashlib.sha256(first.tobytes()).hexdigest() != before["losses_sha256"]:
+        raise InputError(f"{recorded / losses.FILE} is not what it was")
     found = [
+        *of_data(before, after),
         *of_length(before, after),
         *of_losses(first, second, before),
         *of_order(before, after),
         *of_weights(before, after, recorded, again),
         *of_metrics(before, after),
     ]
-    counts = f"{len(first):,} losses, {len(before['weights'])} tensors, {len(before['metrics'])} metrics, batch order"
+    apart = [size for _, size in found if size is not None]
     return Comparison(
-        counts,
+        f"{len(first):,} losses, {len(before['weights'])} tensors, {len(before['metrics'])} metrics, batch order",
         words="; ".join(words for words, _ in found),
-        relative=max(size for _, size in found),
+        same=not apart,
+        relative=max(apart, default=0.0),
         environment=differences(before["environment"], after["environment"]),
     )
 
 
-# What was found of one part, in words, and how far the two are apart.
-Found = Iterator[tuple[str, float]]
+def of_data(before: dict, after: dict) -> Found:
+    """Examples or splits that are not the same."""
+    for what in ("examples", "split"):
+        if before["data"][f"{what}_sha256"] != after["data"][f"{what}_sha256"]:
+            yield f"{what} of the data differ", math.inf
 
 
 def of_length(before: dict, after: dict) -> Found:
@@ -82,7 +90,7 @@ def of_losses(before: np.ndarray, after: np.ndarray, run: dict[str, Any]) -> Fou
     shared = min(len(before), len(after))
     unlike = np.flatnonzero(before[:shared].view(np.uint32) != after[:shared].view(np.uint32))
     if len(unlike):
-        first, each = int(unlike[0]), -(-len(before) // run["epochs"])
+        first, each = int(unlike[0]), run["batches_per_epoch"]
         accumulated = run["config"]["trainer"].get("accumulate_grad_batches", 1)
         epoch, batch = divmod(first, each)
         yield (
@@ -97,7 +105,7 @@ def of_losses(before: np.ndarray, after: np.ndarray, run: dict[str, Any]) -> Fou
 def of_order(before: dict, after: dict) -> Found:
     """Whether the batches came in the same order."""
     same = before["order_sha256"] == after["order_sha256"]
-    yield f"batch order {'identical' if same else 'differs'}", 0.0 if same else math.inf
+    yield f"batch order {'identical' if same else 'differs'}", None if same else math.inf
 
 
 def of_weights(before: dict, after: dict, recorded: Path, again: Path) -> Found:
