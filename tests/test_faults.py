@@ -438,3 +438,11 @@ def test_a_sweep_that_was_killed_does_what_is_missing(tmp_path, command):
     manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json")]
     assert sorted(str(m["attempts"][-1].get("reason")) for m in manifests) == ["None", "None", "killed"]
     assert yaml.safe_load((folder_in(runs) / "config.yaml").read_text())["threads"] == 1
+
+
+def test_where_nothing_can_be_saved_within_an_epoch_it_stops_all_the_same(run, stopped, tmp_path):
+    settings = {"+trainer.val_check_interval": 1}  # Lightning goes on badly from a validation within an epoch
+    folder = stopped(**settings)
+    assert "the same command goes on from step 4" in Result.read(folder).error
+    again = run({**SETTINGS, **settings})
+    assert final(again) == final(run({**SETTINGS, **settings, "runs_dir": str(tmp_path / "whole")}))

@@ -13,8 +13,15 @@ from encore.stopping import Stop
 
 log = logging.getLogger("encore")
 
-# What these do at the start of an epoch is done before it can be stopped.
-LOGS_ONLY = ("pytorch_lightning.callbacks.lr_monitor", "pytorch_lightning.callbacks.timer")
+# Where hooks at the start of an epoch stand that an epoch entered later does not lack: they do nothing, or only tell.
+TELL_ONLY = (
+    "pytorch_lightning.callbacks.callback",
+    "pytorch_lightning.core.hooks",
+    "pytorch_lightning.callbacks.lr_monitor",
+    "pytorch_lightning.callbacks.timer",
+    "encore.callbacks.progress",
+    __name__,
+)
 
 # What a rank wishes between two steps.
 GO_ON, SAVE, STOP = 0, 1, 2
@@ -74,19 +81,18 @@ class Position(pl.Callback):
             trainer.fit_loop.on_iteration_done()
         if index == 0 or index % trainer.accumulate_grad_batches:
             return
-        if validated_before(trainer, index):
-            # Better one step later, unless it was like this there, too.
-            late, self.postponed = self.postponed, self.stop.asked is not None
-            if late:
-                self.pause(trainer, task, "batch", may_save=False)
-        else:
-            self.pause(trainer, task, "batch", may_save=self.sets_up_epochs is None)
+        validated = validated_before(trainer, index)
+        may_save = not validated and self.sets_up_epochs is None
+        # Better to stop one step later, unless it is like this there, too.
+        self.postponed = validated and self.stop.asked is not None and not self.postponed
+        self.pause(trainer, task, "batch", may_save)
 
-    def pause(self, trainer: pl.Trainer, task: pl.LightningModule, uncounted: str, may_save: bool = True) -> None:
+    def pause(self, trainer: pl.Trainer, task: pl.LightningModule, uncounted: str, may_save: bool) -> None:
         """Save if it is due, and stop if that is asked for, also where nothing can be saved; all ranks do the same."""
         saver = self.checkpoints if may_save else None
         due = saver is not None and saver.due(trainer, within_epoch=uncounted == "batch")
-        wish = agreed(trainer, STOP if self.stop.asked else SAVE if due else GO_ON)
+        stopping = self.stop.asked is not None and not self.postponed
+        wish = agreed(trainer, STOP if stopping else SAVE if due else GO_ON)
         if wish != GO_ON and saver is not None and not logs_means(trainer):
             if wish == STOP:
                 log.info("asked to stop: saving first")
@@ -125,11 +131,7 @@ def sets_up_epochs(part: Any) -> bool:
 
     Lightning leaves that hook out where it goes on within an epoch.
     """
-    hook = type(part).on_train_epoch_start
-    return not hook.__module__.startswith(("encore.", "pytorch_lightning.core.", *LOGS_ONLY)) and hook not in (
-        pl.Callback.on_train_epoch_start,
-        pl.LightningModule.on_train_epoch_start,
-    )
+    return type(part).on_train_epoch_start.__module__ not in TELL_ONLY
 
 
 def logs_means(trainer: pl.Trainer) -> bool:

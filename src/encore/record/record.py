@@ -3,30 +3,25 @@
 import errno
 import itertools
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from encore.errors import Busy, CannotWrite, ConfigError, Diverged, EncoreError, InputError, Interrupted, Preempted
+from encore.errors import CannotWrite, ConfigError, Diverged, EncoreError, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, lineage
-from encore.record.files import FULL, NoRoom, write_text
+from encore.record.files import FULL, write_text
+from encore.record.lock import LOCK, held, remedy
 from encore.record.result import Result, readable
 from encore.record.terminal import start_logging, stop_logging
 
 if TYPE_CHECKING:
     from encore.record.manifest import Manifest
-
-try:
-    import fcntl
-except ImportError:  # Windows: two processes on one folder are not kept apart there
-    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("encore")
 
@@ -37,7 +32,6 @@ OUTCOMES: dict[type[BaseException], str] = {
     KeyboardInterrupt: "preempted",
 }
 FULL_OR_FORBIDDEN = (*FULL, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
-LOCK = ".lock"
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
 
@@ -181,15 +175,6 @@ class Record:
         return max(relatives, key=lambda held: held.epochs, default=None)
 
 
-def remedy(problem: OSError, folder: Path) -> str:
-    """What helps where a folder cannot be written."""
-    if problem.errno not in FULL:
-        return "runs_dir=… puts runs elsewhere"
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = "" if isinstance(problem, NoRoom) else f" than the {shutil.disk_usage(there).free:,} bytes that are free"
-    return f"with more room{free} the same command goes on"
-
-
 def run_name(cfg: dict) -> str:
     """What a run is called: its data, model and optimiser."""
     return f"{cfg['data']['name']}-{cfg['model']['name']}-{cfg['optim']['name']}"
@@ -216,60 +201,3 @@ def left_unfinished(folder: Path) -> bool:
             return True
     except (OSError, EncoreError, yaml.YAMLError, KeyError, TypeError):
         return False
-
-
-HELD: set[int] = set()
-
-
-def let_go() -> None:
-    """Give up the locks that came along with a fork: a worker that outlives its run holds nothing."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for lock in HELD:
-        os.dup2(nothing, lock)
-    os.close(nothing)
-    HELD.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=let_go)
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if need be; the kernel lets go of it when this process ends, also when it is killed.
-
-    Raises:
-        CannotWrite: it cannot be made, or is full.
-        Busy: another process holds it.
-    """
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / LOCK).open("a+")
-            stack.callback(close, lock)
-            take(lock, folder)
-        except OSError as problem:
-            raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
-        HELD.add(lock.fileno())
-        yield
-
-
-def take(lock: IO[str], folder: Path) -> None:
-    """Lock a file, and write down whose it is."""
-    if fcntl is None:
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as problem:
-        lock.seek(0)
-        raise Busy(f"{folder} is being run by process {lock.read().strip() or 'unknown'}") from problem
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-
-
-def close(lock: IO[str]) -> None:
-    """Let go of a lock; on a full disk its holder's number is lost, and that is said already."""
-    HELD.discard(lock.fileno())
-    with suppress(OSError):
-        lock.close()
