@@ -1,6 +1,6 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format lock board setup clean
+.PHONY: help train test lint format lock bench board setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -24,6 +24,9 @@ lint: $(READY)  ## Check format, style and types
 format: $(READY)  ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: $(READY)  ## Measure what the records of a run cost
+	@$(BIN)/python scripts/benchmark.py $(ARGS)
 
 board: $(READY)  ## Open TensorBoard on runs/
 	@$(BIN)/tensorboard --logdir runs
