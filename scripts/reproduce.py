@@ -15,6 +15,7 @@ from encore.command import end
 from encore.data.files import files
 from encore.errors import ConfigError, Diverged, InputError, Interrupted, NotReproduced, Preempted
 from encore.record.files import sha256
+from encore.record.record import run_name
 from encore.trust import recorded_config
 
 # What the second run's process does; the recorded code may be older than this script.
@@ -48,7 +49,7 @@ def main() -> int:
 
 def say(words: str, code: int) -> int:
     """Print what may hold a stranger's words, without what would steer the terminal; returns the code."""
-    print("".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in words))
+    print("".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in words), flush=True)
     return code
 
 
@@ -93,12 +94,11 @@ def verdict(wanted: argparse.Namespace) -> int:
             f"the code has changed since: {', '.join(changed)}\n"
             "--run-recorded-code runs the code that the record holds; it may be a stranger's, so look at it first"
         )
+    tell_environment(held["environment"])
     with tempfile.TemporaryDirectory() as scratch:
         code = recorded_code(held, Path(scratch)) if changed else None
         out = wanted.out or Path(scratch) / "runs"
-        print(
-            f"running {cfg['data']['name']}, {cfg['model']['name']}, {cfg['optim']['name']}, seed {cfg['seed']} again"
-        )
+        say(f"running {run_name(cfg)}, seed {cfg['seed']}, again", 0)
         again = run_again(cfg, out, held["environment"]["variables"], code)
         return compare(wanted, again)
 
@@ -119,6 +119,17 @@ def changed_code(recorded: dict[str, str], cfg: dict) -> list[str]:
     """The source files that are not what they were."""
     here = fingerprint.code(fingerprint.essential(cfg))
     return sorted(name for name in recorded.keys() | here.keys() if recorded.get(name) != here.get(name))
+
+
+def tell_environment(recorded: dict) -> None:
+    """Say before the run what is not as recorded; threads and switches are set as they were."""
+    from encore.record.environment import differences, environment
+
+    here = environment(with_gpus=bool(recorded["gpus"]))
+    given = ("packages", "python", "os", "libc", "cpu", "libraries", "gpus", "driver", "cuda", "hip", "cudnn")
+    found = differences(*({name: place[name] for name in given} for place in (recorded, here)))
+    if found:
+        say("\n  ".join(["the environment is not as recorded:", *found]), 0)
 
 
 def recorded_code(held: dict, scratch: Path) -> Path:
@@ -173,7 +184,7 @@ def compare(wanted: argparse.Namespace, again: Path) -> int:
     if found.same:
         return say(f"REPRODUCED bit for bit: {found.counts}", 0)
     if found.environment:
-        say("\n  ".join(["the environment differs, which may be why:", *found.environment]), 0)
+        say("\n  ".join(["possible causes:", *found.environment]), 0)
     if wanted.tolerance is not None and found.relative <= wanted.tolerance:
         return say(f"REPRODUCED within {found.within:.0e}: {found.words}", 0)
     near = f" (--tolerance {found.within:.0e} would accept it)" if found.relative < 1e-2 else ""
