@@ -43,7 +43,7 @@ def save(content: dict[str, Any], path: Path) -> None:
     """
     packed = io.BytesIO()
     torch.save(content, packed)
-    new = packed.getbuffer()
+    new = packed.getvalue()
     folder = path.parent
     known = {entry["sha256"]: entry for entry in digests(folder).values()}
     here = {name: file for name in (LAST, PREVIOUS, BEST) if (file := folder / name).is_file()}

@@ -18,7 +18,7 @@ class NoRoom(OSError):
     """A disk has fewer bytes than a file needs; the message says how many."""
 
 
-def replace(path: Path, content: bytes | memoryview, keep: Path | None = None) -> None:
+def replace(path: Path, content: bytes, keep: Path | None = None) -> None:
     """Give a file new content in one step; at any moment the old or the new one is there, whole.
 
     Args:
