@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from encore.data.files import by_content
+from encore.record.files import sha256
 
 # Settings that say where a run lives or how it is shown, and change no bit of its result.
 COSMETIC = (
@@ -81,7 +82,7 @@ def essential(cfg: dict) -> dict:
 
 def code(cfg: dict) -> dict[str, str]:
     """The digest of each source file that computes: Encore's core, and the modules that the config names."""
-    return {name: digest(file) for name, file in source_files(cfg).items()}
+    return {name: sha256(file) for name, file in source_files(cfg).items()}
 
 
 def source_files(cfg: dict) -> dict[str, Path]:
@@ -125,11 +126,6 @@ def module_file(target: str) -> Path | None:
         elif place.name == "__init__.py" and (place.parent / part / "__init__.py").is_file():
             place = place.parent / part / "__init__.py"
     return place if place.suffix == ".py" else None
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file's content."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def hash_of(value: Any) -> str:

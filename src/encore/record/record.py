@@ -39,7 +39,7 @@ class Record:
     """A run folder that this process holds."""
 
     def __init__(self, folder: Path, cfg: dict, mark: str) -> None:
-        self.folder, self.cfg, self.mark = folder, cfg, mark
+        self.folder, self.cfg = folder, cfg
         self.checkpoints = folder / "checkpoints"
         self.began, self.seconds_before = time.monotonic(), 0.0
         self.stepped = False  # until then there is nothing to lose
