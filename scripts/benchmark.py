@@ -1,92 +1,78 @@
-"""What Encore's records cost: checkpoints, logs of losses and the manifest, as parts of a run's CPU time."""
+"""Encore's speed against a hand-written loop, and what else a run costs, as ratios where there are two sides.
+
+One thread, the two sides in turns, medians; CPU time, or on a GPU the time between device events, there of training
+alone. All of it takes about ten minutes. docs/benchmarks.md explains every figure.
+"""
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # before torch
 
 import argparse
-import json
-import platform
-import statistics
-import sys
+import importlib
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import encore
-from encore import training
+from encore.accelerator import cuda_devices
+from encore.benchmark.datasets import Place
+from encore.benchmark.figure import MEASURES, Figure, line, table, write
 from encore.command import end
-from encore.record.checkpoints import Checkpoints
-from encore.record.losses import Losses
-from encore.record.manifest import Manifest
-from encore.record.position import Position
-
-RUNS = 5
-# What is timed, by the figure that it counts for.
-PARTS: dict[str, list[tuple[Any, str]]] = {
-    "fit": [(training, "fit")],
-    "checkpoints": [(Checkpoints, "save"), (Checkpoints, "choose")],
-    "steps": [
-        (Losses, "on_train_batch_start"),
-        (Losses, "on_train_batch_end"),
-        (Position, "on_train_batch_start"),
-    ],
-    "manifest": [(Manifest, "begin"), (Manifest, "attempt"), (Manifest, "outcome"), (Manifest, "end")],
-}
+from encore.errors import ConfigError
 
 
 def main() -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("overrides", nargs="*", help="settings of the run that is measured; the default run without")
-    parser.add_argument("--json", type=Path, help="write the figures to a file, too")
-    wanted = parser.parse_args()
-    samples = [measured(wanted.overrides) for _ in range(RUNS)]
-    results = {}
-    for key, unit in (("checkpoint_share", "%"), ("record_step", "µs"), ("record_run", "ms")):
-        values = [sample[key] for sample in samples]
-        results[key] = {"value": statistics.median(values), "samples": values}
-        print(f"{key:18} {results[key]['value']:8.2f} {unit}")
+    wanted = arguments()
+    accelerator = wanted.accelerator or ("cuda" if cuda_devices() else "cpu")
+    keys = chosen(wanted.only, wanted.overrides)
+    figures: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Path(folder), accelerator, tuple(wanted.overrides))
+        for key in sorted(keys, key=lambda key: MEASURES[key].module != "processes"):  # while this one is small
+            figures[key] = getattr(importlib.import_module(f"encore.benchmark.{MEASURES[key].module}"), key)(place)
+            print(line(key, figures[key]), flush=True)
+    print("\n" + table(figures))
     if wanted.json:
-        machine = {"platform": platform.platform(), "processor": platform.processor(), "python": sys.version}
-        wanted.json.write_text(json.dumps({"results": results, "machine": machine}, indent=2) + "\n")
+        write(figures, machine(accelerator), wanted.json)
     return 0
 
 
-def measured(overrides: list[str]) -> dict[str, float]:
-    """One run's figures: checkpoints' part of training in percent, records in µs a step and in ms a run."""
-    spent: Counter[str] = Counter()
-    before = [(owner, name, vars(owner)[name]) for places in PARTS.values() for owner, name in places]
-    for part, places in PARTS.items():
-        for owner, name in places:
-            setattr(owner, name, timed(vars(owner)[name], part, spent))
-    try:
-        with tempfile.TemporaryDirectory() as folder, redirect_stdout(sys.stderr):
-            result = encore.run([f"runs_dir={folder}", "threads=1", *overrides])
-    finally:
-        for owner, name, plain in before:
-            setattr(owner, name, plain)
-    return {
-        "checkpoint_share": 100 * spent["checkpoints"] / spent["fit"],
-        "record_step": 1e6 * spent["steps"] / result.steps,
-        "record_run": 1e3 * spent["manifest"],
-    }
+def arguments() -> argparse.Namespace:
+    """What was asked for."""
+    measures = "\n".join(f"  {key:18}{measure.what}" for key, measure in MEASURES.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=f"figures:\n{measures}", formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("overrides", nargs="*", help="measure the records of a run with these settings, alone")
+    parser.add_argument("--only", nargs="+", metavar="KEY", default=[], help="measure these figures alone")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures with all samples to a file, too")
+    parser.add_argument("--accelerator", choices=("cpu", "cuda"), help="the GPU where there is one, else the CPU")
+    return parser.parse_args()
 
 
-def timed(function: Any, part: str, spent: Counter[str]) -> Any:
-    """A function, or a class method, whose CPU seconds are added to a part's."""
-    if isinstance(function, classmethod):
-        return classmethod(timed(function.__func__, part, spent))
-    plain: Callable[..., Any] = function
+def chosen(only: list[str], overrides: list[str]) -> list[str]:
+    """The figures to be measured, in the table's order.
 
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        began = time.process_time()
-        try:
-            return plain(*args, **kwargs)
-        finally:
-            spent[part] += time.process_time() - began  # type: ignore[assignment]
+    Raises:
+        ConfigError: there is none of a name, or it is not of a run that settings can be given for.
+    """
+    records = [key for key, measure in MEASURES.items() if measure.module == "records"]
+    known = records if overrides else list(MEASURES)
+    for key in only:
+        if key not in known:
+            of_settings = " of a run's settings" if overrides else ""
+            raise ConfigError(f"there is no figure {key}{of_settings}; choose from {', '.join(known)}")
+    return [key for key in known if not only or key in only]
 
-    return wrapped
+
+def machine(accelerator: str) -> dict[str, Any]:
+    """What was measured on."""
+    from encore.fingerprint import packages
+    from encore.record.environment import environment
+
+    here = environment(with_gpus=accelerator == "cuda")
+    return {name: here[name] for name in ("os", "python", "cpu", "gpus", "threads")} | {"packages": packages()}
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def stopped(run, tmp_path, monkeypatch):
     """A run that was stopped after five steps and again after six: its folder."""
 
     def make(**settings: Any) -> Path:
-        plain = Losses.on_train_batch_end
+        plain = Losses.add
 
         def stop(self, *args):
             plain(self, *args)
@@ -51,7 +51,7 @@ def stopped(run, tmp_path, monkeypatch):
                 signal.raise_signal(signal.SIGTERM)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Losses, "on_train_batch_end", stop)
+            patch.setattr(Losses, "add", stop)
             for _ in range(2):
                 with pytest.raises(Preempted):
                     run({**SETTINGS, **settings})
@@ -377,14 +377,14 @@ def test_slurm_is_asked_to_queue_the_job_again(run, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     for name, value in {"SLURM_JOB_ID": "17", "SLURM_NTASKS": "1", "SLURM_JOB_NAME": "job"}.items():
         monkeypatch.setenv(name, value)
-    plain = Losses.on_train_batch_end
+    plain = Losses.add
 
     def stop(self, *args):
         plain(self, *args)
         signal.raise_signal(signal.SIGUSR1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Losses, "on_train_batch_end", stop)
+        patch.setattr(Losses, "add", stop)
         with pytest.raises(Preempted, match="SIGUSR1"):
             run(SETTINGS)
     assert asked.read_text() == "requeue 17\n"

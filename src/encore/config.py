@@ -112,6 +112,7 @@ fraction = number(0, 1, open_high=True)
 RULES: dict[str, Rule] = {
     "seed": integer(0),
     "threads": integer(1),
+    "steps_per_execution": integer(1),
     "fresh": boolean,
     "runs_dir": text,
     "data_dir": text,
@@ -160,6 +161,7 @@ RULES: dict[str, Rule] = {
     "trainer.accumulate_grad_batches": integer(1),
     "trainer.log_every_n_steps": integer(1),
     "trainer.deterministic": one_of(True, False, "warn"),
+    "trainer.profile": boolean,
 }
 REQUIRED = (
     "seed", "threads", "runs_dir", "data_dir", "monitor.metric", "monitor.mode",

@@ -18,6 +18,7 @@ COSMETIC = (
     "runs_dir",
     "data_dir",
     "fresh",
+    "steps_per_execution",
     "logger",
     "callbacks.progress",
     "callbacks.checkpoint.every_n_steps",
@@ -25,14 +26,16 @@ COSMETIC = (
     "callbacks.checkpoint.min_seconds_between",
     "data.num_workers",
     "data.resident",
+    "trainer.profile",
 )
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy", "scikit-learn")
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py",
+    "benchmark/", "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
-        "environment", "git", "manifest", "rebuild", "source", "summary", "terminal", "verification",
+        "clock", "environment", "git", "manifest", "profile", "rebuild", "source", "summary", "terminal",
+        "verification",
     )),
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """A run's work: build the parts from their recipes, fit, test, and record what came out."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException, SI
 from encore.build import build, build_all
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
+from encore.execution import Execution
 from encore.quiet import quiet
 from encore.ranks import Ranks, device_count
 from encore.record import summary
@@ -22,6 +24,7 @@ from encore.record.checkpoints import Checkpoints
 from encore.record.losses import Losses
 from encore.record.manifest import Manifest
 from encore.record.position import Position
+from encore.record.profile import profiling
 from encore.record.record import Record
 from encore.record.result import Result
 from encore.record.start import starting_point
@@ -59,7 +62,8 @@ def train(cfg: dict, record: Record, stop: Stop) -> Result:
             manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
             manifest.attempt(record.result.started, start)
             record.manifest, record.stepped = manifest, True
-            fit(parts, start.path if start else None)
+            with profiled(cfg, parts, record.folder):
+                fit(parts, start.path if start else None)
             record.seconds_before = parts.position.seconds_before
             trained = outcome(cfg, parts)
             manifest.outcome(parts.task.state_dict(), parts.data.order_sha256, int(parts.trainer.num_training_batches))
@@ -134,6 +138,9 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     checkpoints = next((found for found in trainer.callbacks if isinstance(found, Checkpoints)), None)  # type: ignore[attr-defined]
     position = Position(checkpoints, stop, restorable(losses, *trainer.loggers))
     trainer.callbacks.insert(0, position)  # type: ignore[attr-defined]
+    trainer.fit_loop.epoch_loop.automatic_optimization = Execution(
+        trainer, cfg["steps_per_execution"], stop, losses.add
+    )
     # Lightning would do so only after it has loaded a checkpoint, and cut its doubles to floats.
     trainer.precision_plugin.convert_module(task)
     return Parts(data, task, trainer, losses, checkpoints, position, stop)
@@ -156,6 +163,7 @@ def build_task(cfg: dict) -> pl.LightningModule:
 def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
     settings = dict(cfg["trainer"])
+    settings.pop("profile", None)  # ours
     if isinstance(settings.get("profiler"), dict):
         settings["profiler"] = build(settings["profiler"], what="trainer.profiler", dirpath=str(folder))
     if not data.sizes["val"]:
@@ -201,13 +209,34 @@ def describe(cfg: dict, parts: Parts) -> None:
             logger.describe(cfg, parts.task.net, example, metrics)
 
 
+def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[None]:
+    """Finds where the time of a fit goes, if that is asked for."""
+    wanted = cfg["trainer"].get("profile")
+    return profiling(parts.trainer, parts.task, parts.data, folder) if wanted else nullcontext()
+
+
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
-    with told_to_stop(), parts.stop.deferred():
+    with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer):
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
         except MisconfigurationException as problem:
             raise ConfigError(f"trainer: {problem}") from problem
+
+
+@contextmanager
+def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
+    """Spare a run on the CPU that every optimiser step asks NVML for GPUs, which takes 80 µs.
+
+    Lightning sets the variable, so that asking leaves a process able to fork children that use CUDA.
+    """
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    value = os.environ.pop(name, None) if trainer.strategy.root_device.type == "cpu" else None
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
 
 
 @contextmanager

@@ -70,10 +70,10 @@ def test_dropout_and_augmentation_are_functions_of_the_step():
 
 def test_the_mean_loss_weighs_batches_by_their_examples_and_keeps_what_is_no_number():
     mean = MeanLoss()
-    mean.update(torch.tensor(1.0), 3)
-    mean.update(torch.tensor(5.0), 1)
+    mean.update(torch.tensor([0.0, 2.0]), 3)
+    mean.update(torch.tensor([8.0]), 1)
     assert mean.compute() == 2.0
-    mean.update(torch.tensor(float("nan")), 1)
+    mean.update(torch.tensor([float("nan")]), 1)
     assert mean.compute().isnan()
 
 

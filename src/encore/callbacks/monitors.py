@@ -11,6 +11,10 @@ from torch.optim import Optimizer
 class LearningRate(pl.Callback):
     """Log `optim/lr` at every epoch's first step, and every `log_every_n_steps`."""
 
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        """At the steps that are logged."""
+        return trainer.log_every_n_steps  # type: ignore[attr-defined]
+
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Log before the step that uses it."""
         first = index % trainer.accumulate_grad_batches == 0  # of the batches that make the step
@@ -29,6 +33,10 @@ class Norms(pl.Callback):
         if every is not None and every < 1:
             raise ValueError(f"every must be at least 1, not {every}")
         self.every = every
+
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        """At the steps that are logged."""
+        return self.every or trainer.log_every_n_steps  # type: ignore[attr-defined]
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, task: pl.LightningModule, optimizer: Optimizer) -> None:
         """Log what the step is taken from: gradients are whole here, and not yet clipped."""

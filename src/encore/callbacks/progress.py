@@ -25,6 +25,10 @@ class Progress(pl.Callback):
         self.bar: Any = None
         self.kept = self.read = 0.0
 
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        """Any step will do."""
+        return None
+
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Begin where the run stands."""
         if not trainer.is_global_zero:
@@ -35,8 +39,7 @@ class Progress(pl.Callback):
         self.started = self.shown = time.monotonic()
         self.bar = tqdm(
             total=epochs * batches,
-            initial=trainer.current_epoch * batches
-            + trainer.fit_loop.epoch_loop.batch_progress.current.ready % batches,
+            initial=min(place(trainer), epochs * batches),
             unit=" steps",
             dynamic_ncols=True,
             leave=False,
@@ -70,7 +73,7 @@ class Progress(pl.Callback):
         """Advance; now and then with the batch's loss, which the device has to be waited for."""
         if self.bar is None or self.bar.disable:
             return
-        self.bar.update()
+        self.bar.update(place(trainer) - self.bar.n)
         if index == 0 or time.monotonic() - self.read > 0.5:
             self.read = time.monotonic()
             self.bar.set_postfix_str(
@@ -93,6 +96,12 @@ class Progress(pl.Callback):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def place(trainer: pl.Trainer) -> int:
+    """How many batches have been begun."""
+    batches = int(trainer.num_training_batches)
+    return trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
 def epoch_means(trainer: pl.Trainer, splits: Sequence[str] = ("train", "val")) -> str:

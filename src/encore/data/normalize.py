@@ -9,7 +9,7 @@ from torch import Tensor
 from encore.data.sources import Source
 from encore.errors import ConfigError
 
-CHUNK = 4096  # examples in float64 at a time
+CHUNK = 512  # examples in float64 at a time
 
 
 @dataclass(frozen=True)

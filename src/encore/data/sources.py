@@ -92,7 +92,8 @@ def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
     if "root" not in recipe and takes(target, "root"):
         settings["root"] = str(data_dir)
     try:
-        return read(target_of(settings, "data")(), data)
+        with reading_once(target):
+            return read(target_of(settings, "data")(), data)
     except EncoreError:
         raise
     except TypeError as problem:  # a setting that the target has not
@@ -124,6 +125,33 @@ def download(settings: dict, data: dict, data_dir: Path) -> Any:
         ) from problem
     verify(data, data_dir)
     return dataset
+
+
+@contextmanager
+def reading_once(target: str) -> Iterator[None]:
+    """Let torchvision read files of MNIST's format with `read_idx`."""
+    if not target.startswith("torchvision."):
+        yield
+        return
+    from torchvision.datasets import mnist
+
+    plain = mnist.read_sn3_pascalvincent_tensor
+    mnist.read_sn3_pascalvincent_tensor = read_idx
+    try:
+        yield
+    finally:
+        mnist.read_sn3_pascalvincent_tensor = plain
+
+
+def read_idx(path: str, strict: bool = True) -> Tensor:
+    """A file of MNIST's format, uint8 [n, …] or [n], as torchvision's reader gives it, without a second copy."""
+    with Path(path).open("rb") as stream:
+        _, _, kind, dimensions = stream.read(4)
+        shape = np.fromfile(stream, ">i4", dimensions).tolist()
+        values = torch.from_numpy(np.fromfile(stream, np.uint8))
+    assert kind == 8  # bytes
+    assert len(values) == prod(shape)
+    return values.view(shape)
 
 
 @contextmanager

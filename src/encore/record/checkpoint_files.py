@@ -103,5 +103,5 @@ def digest(weights: dict[str, Tensor]) -> str:
     for name, tensor in sorted(weights.items()):
         value = tensor.detach().cpu().contiguous()
         whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        whole.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+        whole.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return whole.hexdigest()

@@ -32,6 +32,7 @@ class Losses(pl.Callback):
         self.written = 0
         self.hash = hashlib.sha256()
         self.unseen: list[tuple[Tensor, int, float]] = []
+        self.step, self.lr = -1, math.nan
 
     @property
     def sha256(self) -> str:
@@ -42,22 +43,24 @@ class Losses(pl.Callback):
         """See the trainer."""
         self.trainer = trainer
 
-    def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
-        """Note what the step is taken with."""
-        self.step = trainer.global_step
-        self.lr = float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else math.nan
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        """Any step will do: losses come by themselves."""
+        return None
+
+    def add(self, loss: Tensor, step: int, lr: float) -> None:
+        """Keep a batch's loss, with its optimiser step and the learning rate there; log a step's first now and then."""
+        first = step != self.step  # of the batches that make the step
+        self.unseen.append((loss, step, lr))
+        self.step, self.lr = step, lr
+        if first and step % self.trainer.log_every_n_steps == 0 and self.trainer.loggers:  # type: ignore[attr-defined]
+            log_batch_loss(self.trainer, loss, step)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Keep the loss; look at those not yet seen now and then, and at the end of the epoch."""
-        loss = outputs.get("batch_loss", outputs["loss"]).detach()
-        self.unseen.append((loss, self.step, self.lr))
+        """Look at those not yet seen now and then, and at the end of the epoch."""
         if len(self.unseen) >= EVERY or trainer.is_last_batch:
             self.look()
-        first = index % trainer.accumulate_grad_batches == 0  # of the batches that make the step
-        if first and self.step % trainer.log_every_n_steps == 0 and trainer.loggers:  # type: ignore[attr-defined]
-            log_batch_loss(trainer, loss, self.step)
 
     def look(self) -> None:
         """Write what has not been seen; raise Diverged at the first loss that is not finite."""

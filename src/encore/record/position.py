@@ -74,6 +74,10 @@ class Position(pl.Callback):
         over = self.checkpoints is not None and self.checkpoints.epoch_is_over(trainer, task)
         self.pause(trainer, task, "epoch", may_save=over)
 
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        """A checkpoint by steps is taken before such a step; to be stopped, any will do."""
+        return self.checkpoints.every_n_steps if self.checkpoints is not None else None
+
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """The batch before is done."""
         if trainer.fit_loop.restarting:

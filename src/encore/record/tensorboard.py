@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import torch
 import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -31,6 +33,8 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self) -> None:
         super().__init__(save_dir=".", name="", version="")
         self.folder = Path()
+        self.pending: dict[str, Any] = {}
+        self.step: int | None = None
 
     def start(self, folder: Path) -> None:
         """Write into a run's folder from now on."""
@@ -78,19 +82,37 @@ class TensorBoard(TensorBoardLogger):
         for summary in hparams(settings, metrics):
             self.writer._get_file_writer().add_summary(summary)
 
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float | Tensor], step: int | None = None) -> None:
+        """Add values to their step's event: one event costs little more than one value."""
+        if step != self.step:
+            self.flush()
+        self.step = step
+        self.pending |= metrics
+
+    def flush(self) -> None:
+        """Write the pending event."""
+        if self.pending:
+            values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in self.pending.items()]
+            self.writer._get_file_writer().add_summary(Summary(value=values), self.step)
+            self.pending = {}
+
     def finalize(self, status: str) -> None:
         """Put on disk what is known; the run's test may follow its training."""
         if self._experiment is not None:
+            self.flush()
             self.writer.flush()
 
     def close(self) -> None:
         """Close the event file."""
         if self._experiment is not None:
+            self.flush()
             self.writer.close()
 
     @rank_zero_only
     def position(self) -> dict[str, Any]:
         """The sizes of the folder's event files by their number, to continue from; they are on disk."""
+        self.flush()
         self.writer.flush()
         files = numbered(self.folder)
         for file in files.values():

@@ -1,5 +1,6 @@
 """Classification: which of several classes an example belongs to."""
 
+from itertools import groupby
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,7 +14,7 @@ from torchmetrics import Metric, MetricCollection
 from encore.build import build, build_all
 from encore.data.augment import Pair
 from encore.optim.build import build_optimizer, build_schedule
-from encore.seeding import derive
+from encore.seeding import derive, seed_generators
 
 
 class MeanLoss(Metric):
@@ -31,10 +32,10 @@ class MeanLoss(Metric):
         self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros(()), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, examples: int) -> None:
-        """Add a batch: its mean loss, a scalar, and its length."""
-        self.total += loss * examples
-        self.count += examples
+    def update(self, losses: Tensor, examples: int) -> None:
+        """Add batches of equal length: their mean losses [batches], and how many examples each has."""
+        self.total += losses.sum() * examples
+        self.count += len(losses) * examples
 
     def compute(self) -> Tensor:
         """The mean, a scalar."""
@@ -42,41 +43,65 @@ class MeanLoss(Metric):
 
 
 class Tally(nn.Module):
-    """Means of the loss and of metrics over an epoch's examples, kept on the device."""
+    """Means of the loss and of metrics over an epoch's examples, kept on the device.
+
+    Metrics take many batches at once, since each update costs far more than its sums: always the same ones,
+    wherever a run was stopped in between.
+    """
+
+    batches = 128  # taken at once, at most
+    numbers = 2**20  # in their logits, about
 
     def __init__(self, scores: MetricCollection) -> None:
         super().__init__()
         self.loss, self.scores = MeanLoss(), scores.clone()
+        self.waiting: list[list[Tensor]] = []
 
     def update(self, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        """Add a batch's mean loss, without waiting for the device.
+        """Add a batch, without waiting for the device.
 
         Args:
             loss: mean over the batch, a scalar.
             logits: [n, num_classes].
             targets: class numbers [n], or probabilities [n, num_classes], which count as their largest.
         """
-        self.loss.update(loss, len(logits))
-        self.scores.update(logits, targets if targets.ndim == 1 else targets.argmax(1))
+        self.waiting.append([loss, logits, targets])
+        if len(self.waiting) >= min(self.batches, self.numbers // max(1, logits.numel())):
+            self.count()
+
+    def count(self) -> None:
+        """Give the metrics what they have not been given."""
+        if not self.waiting:
+            return
+        for examples, batches in groupby(self.waiting, lambda batch: len(batch[1])):
+            self.loss.update(torch.stack([loss for loss, _, _ in batches]), examples)
+        _, logits, targets = zip(*self.waiting, strict=True)
+        classes = torch.cat(targets)
+        self.scores.update(torch.cat(logits), classes if classes.ndim == 1 else classes.argmax(1))
+        self.waiting.clear()
 
     def means(self) -> dict[str, Tensor]:
         """The means over all ranks since the last call."""
+        self.count()
         means = {"loss": self.loss.compute(), **self.scores.compute()}
         self.loss.reset()
         self.scores.reset()
         return means
 
-    def state(self) -> dict[str, dict[str, Any]]:
-        """What has been added since the last call of `means`, by metric; nothing between two epochs."""
-        metrics = self.metrics()
-        if not self.loss.update_count:
-            return {}
-        return {name: {"updates": metric.update_count, **metric.metric_state} for name, metric in metrics.items()}
+    def state(self) -> dict[str, Any]:
+        """What has been added since the last call of `means`; nothing between two epochs."""
+        added = {
+            name: {"updates": metric.update_count, **metric.metric_state}
+            for name, metric in self.metrics().items()
+            if self.loss.update_count
+        }
+        return {"metrics": added, "waiting": [list(batch) for batch in self.waiting]}
 
-    def restore(self, state: dict[str, dict[str, Any]]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up what had been added."""
+        self.waiting = state["waiting"]
         metrics = self.metrics()
-        for name, values in state.items():
+        for name, values in state["metrics"].items():
             metric = metrics[name]
             for key, value in values.items():
                 if key == "updates":
@@ -157,7 +182,7 @@ class Classification(pl.LightningModule):
 
         On several ranks each weighs its mean by its part of the batch: the mean over ranks is the batch's.
         """
-        torch.manual_seed(derive(self.seed, "step", self.current_epoch, batch_index, self.global_rank))
+        seed_generators(derive(self.seed, "step", self.current_epoch, batch_index, self.global_rank), self.device)
         inputs, targets = batch
         for augment in self.augmentations:
             inputs, targets = augment(inputs, targets)
