@@ -6,6 +6,9 @@ from typing import Any
 
 from encore.errors import ConfigError
 
+# Settings of `trainer` that are not of Lightning's.
+OUR_SETTINGS = ("channels_last", "tf32", "compile", "profile")
+
 # A rule says what is wrong with a value, or None.
 Rule = Callable[[Any], str | None]
 
@@ -161,6 +164,9 @@ RULES: dict[str, Rule] = {
     "trainer.accumulate_grad_batches": integer(1),
     "trainer.log_every_n_steps": integer(1),
     "trainer.deterministic": one_of(True, False, "warn"),
+    "trainer.channels_last": boolean,
+    "trainer.tf32": optional(boolean),
+    "trainer.compile": one_of(True, False, "reduce-overhead"),
     "trainer.profile": boolean,
 }
 REQUIRED = (

@@ -13,6 +13,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from encore.build import build, build_all
+from encore.config import OUR_SETTINGS
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.execution import Execution
@@ -62,6 +63,7 @@ def train(cfg: dict, record: Record, stop: Stop) -> Result:
             manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
             manifest.attempt(record.result.started, start)
             record.manifest, record.stepped = manifest, True
+            compile_net(cfg, parts.task)
             with profiled(cfg, parts, record.folder):
                 fit(parts, start.path if start else None)
             record.seconds_before = parts.position.seconds_before
@@ -92,6 +94,7 @@ def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
     """What a rank other than the first does: the same fit and test, recording nothing."""
     with quiet():
         parts = assemble(cfg, folder, stop)
+        compile_net(cfg, parts.task)
         fit(parts, start)
         test(parts, folder / "checkpoints" / BEST)
 
@@ -116,6 +119,7 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
             raise InputError(f"{checkpoint} does not fit the run's model: {problem}") from problem
         if not parts.data.sizes["test"]:
             raise InputError(f"data={cfg['data']['name']} has no test set")
+        compile_net(cfg, parts.task)
         return score(parts)
 
 
@@ -128,6 +132,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     """
     torch.set_num_threads(max(1, cfg["threads"] // device_count(cfg)))
     check_accelerator(cfg)
+    allow_tf32(cfg["trainer"].get("tf32"))
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
     data.setup()
     task = build_task(cfg)
@@ -139,7 +144,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     position = Position(checkpoints, stop, restorable(losses, *trainer.loggers))
     trainer.callbacks.insert(0, position)  # type: ignore[attr-defined]
     trainer.fit_loop.epoch_loop.automatic_optimization = Execution(
-        trainer, cfg["steps_per_execution"], stop, losses.add
+        trainer, cfg.get("steps_per_execution", 1), stop, losses.add
     )
     # Lightning would do so only after it has loaded a checkpoint, and cut its doubles to floats.
     trainer.precision_plugin.convert_module(task)
@@ -157,13 +162,17 @@ def build_task(cfg: dict) -> pl.LightningModule:
         "net": cfg["model"], "optim": cfg["optim"], "scheduler": cfg["scheduler"], "augment": cfg["augment"],
         "seed": cfg["seed"],
     }  # fmt: skip
-    return build(cfg["task"], what="task", **recipes)
+    task: pl.LightningModule = build(cfg["task"], what="task", **recipes)
+    if cfg["trainer"].get("channels_last", True):
+        task.net.to(memory_format=torch.channels_last)
+    return task
 
 
 def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
     settings = dict(cfg["trainer"])
-    settings.pop("profile", None)  # ours
+    for ours in OUR_SETTINGS:
+        settings.pop(ours, None)
     if isinstance(settings.get("profiler"), dict):
         settings["profiler"] = build(settings["profiler"], what="trainer.profiler", dirpath=str(folder))
     if not data.sizes["val"]:
@@ -209,6 +218,28 @@ def describe(cfg: dict, parts: Parts) -> None:
             logger.describe(cfg, parts.task.net, example, metrics)
 
 
+def allow_tf32(allowed: bool | None) -> None:
+    """Let CUDA multiply float32 with TF32's 10 bits of mantissa, or not; None leaves torch's own choice."""
+    if allowed is not None:
+        precision = "tf32" if allowed else "ieee"
+        torch.backends.cuda.matmul.fp32_precision = precision
+        torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
+        torch.backends.cudnn.rnn.fp32_precision = precision  # type: ignore[attr-defined]
+
+
+def compile_net(cfg: dict, task: pl.LightningModule) -> None:
+    """Compile the net if that is asked for, anew for each length of a batch.
+
+    One kernel for several lengths would be used from the second one on: a run that is gone on with within an epoch
+    would meet it later, and end in other bits.
+    """
+    mode = cfg["trainer"].get("compile")
+    if not mode:
+        return
+    torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
+    task.net.compile(dynamic=False, mode=None if mode is True else mode)  # type: ignore[union-attr]
+
+
 def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[None]:
     """Finds where the time of a fit goes, if that is asked for."""
     wanted = cfg["trainer"].get("profile")
@@ -222,6 +253,8 @@ def fit(parts: Parts, start: Path | None) -> None:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
         except MisconfigurationException as problem:
             raise ConfigError(f"trainer: {problem}") from problem
+        except torch._dynamo.exc.TorchDynamoException as problem:
+            raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
 
 
 @contextmanager

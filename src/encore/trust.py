@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from encore.config import check
+from encore.config import OUR_SETTINGS, check
 from encore.errors import ConfigError, InputError
 from encore.fingerprint import SOURCE, module_file, targets
 from encore.help import CONFIGS
@@ -154,7 +154,7 @@ def objection(place: Place, value: Any, own: set[str]) -> str | None:
         return against_target(value, own)
     if isinstance(key, str) and key[:1] == key[-1:] == "_":
         return "is for Hydra, and nothing that a run records: take it out"
-    if place[0] == "trainer" and len(place) == 2 and key not in (*TRAINER, "profile"):  # which is ours
+    if place[0] == "trainer" and len(place) == 2 and key not in (*TRAINER, *OUR_SETTINGS):
         return "is no setting that a recorded config may give Lightning's Trainer: take it out"
     return None
 

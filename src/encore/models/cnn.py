@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 
@@ -50,7 +49,6 @@ class CNN(nn.Module):
                 before = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(before, num_classes))
-        self.to(memory_format=torch.channels_last)  # the faster one on CPUs and GPUs
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of a batch."""

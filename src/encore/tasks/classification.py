@@ -210,8 +210,10 @@ class Classification(pl.LightningModule):
         """Score one batch by the plain loss and the metrics."""
         inputs, targets = batch
         if len(inputs):  # a rank may have none of the last batch
-            logits = self.net(inputs)
-            tally.update(F.cross_entropy(logits, targets), logits, targets)
+            with torch.inference_mode():
+                logits = self.net(inputs)
+                loss = F.cross_entropy(logits, targets)
+            tally.update(loss, logits, targets)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means."""
