@@ -8,7 +8,7 @@ from torch import nn
 
 from encore.execution import Execution
 from encore.record.checkpoint_files import load
-from encore.tasks.classification import Classification
+from encore.tasks.classification import Classification, Tally
 
 MORE = {
     "clipping by value": {"trainer.gradient_clip_val": 0.01, "+trainer.gradient_clip_algorithm": "value"},
@@ -143,3 +143,99 @@ def test_random_numbers_belong_to_their_step(run, tmp_path):
         run({**settings, "steps_per_execution": steps, "runs_dir": str(tmp_path / str(steps))}) for steps in (1, 50)
     )
     assert one.losses_sha256 == many.losses_sha256
+
+
+class Late(Classification):
+    """A task that logs now and then within a step."""
+
+    def training_step(self, batch, batch_index):
+        output = super().training_step(batch, batch_index)
+        if batch_index == 5:
+            self.log("late", output["batch_loss"])
+        return output
+
+
+class TensorTask(Classification):
+    """A task that returns its loss alone, and passes a batch over."""
+
+    def training_step(self, batch, batch_index):
+        return None if batch_index == 3 else super().training_step(batch, batch_index)["loss"]
+
+
+class Manual(Classification):
+    """A task that steps by itself."""
+
+    def __init__(self, **recipes):
+        super().__init__(**recipes)
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_index):
+        output = super().training_step(batch, batch_index)
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(output["loss"])
+        optimizer.step()
+        return output
+
+
+class Bare(torch.optim.Optimizer):
+    """Gradient descent that calls back without gradients, as an optimiser from elsewhere may."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure):
+        closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter -= group["lr"] * parameter.grad
+
+
+@pytest.mark.filterwarnings("ignore:`training_step` returned `None`")  # that is what it does
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"task._target_": "test_execution.Late"},
+        {"task._target_": "test_execution.TensorTask", "trainer.accumulate_grad_batches": 2},
+        {"optim": "sgd", "optim._target_": "test_execution.Bare", "~optim.weight_decay": None, "~optim.fused": None,
+         "optim.exclude_bias_and_norm": False},
+        {"callbacks": "early_stopping", "callbacks.early_stopping.min_delta": 10,
+         "callbacks.early_stopping.patience": 1, "+trainer.min_steps": 47, "trainer.max_epochs": 6},
+        {"+callbacks.lambda": {"_target_": "test_execution.counting"}},
+    ],
+    ids=["logs late", "loss alone", "calls back without gradients", "stops within an epoch", "a hook of an instance"],
+)  # fmt: skip
+def test_no_bit_depends_on_the_steps_in_a_call_with_parts_of_a_user_s(run, tmp_path, settings):
+    one, many = (
+        run({"trainer.max_epochs": 2, **settings, "steps_per_execution": k, "runs_dir": str(tmp_path / str(k))})
+        for k in (1, 1000)
+    )
+    assert_same(many.folder, one.folder)
+
+
+def counting():
+    """A callback whose hook is the instance's own."""
+    counted = []
+
+    def count(trainer, *args):
+        counted.append(trainer.global_step)
+        if len(counted) == trainer.global_step == 40:
+            trainer.callback_metrics["val/loss"] *= 0  # seen in what the run ends with
+
+    return pl.callbacks.LambdaCallback(on_train_batch_end=count)
+
+
+def test_a_task_that_steps_by_itself_has_its_losses_kept(run):
+    result = run({"trainer.max_epochs": 2, "task._target_": "test_execution.Manual"})
+    assert (result.folder / "losses.f32").stat().st_size == 4 * 40
+
+
+def test_batches_that_came_with_a_checkpoint_follow_the_task_to_its_device():
+    import torchmetrics
+
+    tally = Tally(torchmetrics.MetricCollection({}))
+    tally.restore({"metrics": {}, "waiting": [[torch.ones(()), torch.ones(2, 3), torch.ones(2).long()]]})
+    tally.to("meta")
+    tally.count()
+    assert tally.loss.total.device.type == "meta"

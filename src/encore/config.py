@@ -166,7 +166,7 @@ RULES: dict[str, Rule] = {
     "trainer.deterministic": one_of(True, False, "warn"),
     "trainer.channels_last": boolean,
     "trainer.tf32": optional(boolean),
-    "trainer.compile": one_of(True, False, "reduce-overhead"),
+    "trainer.compile": boolean,
     "trainer.profile": boolean,
 }
 REQUIRED = (

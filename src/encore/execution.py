@@ -10,8 +10,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loops.fetchers import _DataLoaderIterDataFetcher
 from pytorch_lightning.loops.optimization.automatic import _AutomaticOptimization
 from pytorch_lightning.plugins import Precision
+from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 from torch.optim import Optimizer
@@ -37,22 +39,23 @@ class Execution(_AutomaticOptimization):
 
     The first step of a call is Lightning's own, with all its hooks; the further ones do the same to every bit, and
     count the same. Calls end where an epoch, a validation or the last step does. A callback with hooks for every
-    batch either says at which steps it has to be called, by a method `looks_every(trainer)`: at multiples of so
-    many, or, with None, only once a call. If any other callback or the task has such hooks, every call takes one step.
+    batch may say by a method `looks_every(trainer)` that it has to be called once a call only (None), or also at the
+    steps that are multiples of a number: `on_train_batch_start` and `on_before_optimizer_step` are, there. If any
+    other callback or the task has such hooks, every call takes one step.
 
     Args:
         trainer: whose loop this becomes a part of.
         steps: optimiser steps in a call, at most.
         stop: what asks the run to stop: the call ends after the step under way.
-        taken: told of every batch's loss, its optimiser step and the learning rate there.
+        record: told of every batch's loss, its optimiser step and the learning rate there.
     """
 
     def __init__(
-        self, trainer: pl.Trainer, steps: int, stop: Stop, taken: Callable[[Tensor, int, float], None]
+        self, trainer: pl.Trainer, steps: int, stop: Stop, record: Callable[[Tensor, int, float], None]
     ) -> None:
         super().__init__(trainer)
-        self.steps, self.stop, self.taken = steps, stop, taken
-        self.limit: int | None = None  # known when the first step is taken
+        self.steps, self.stop, self.record = steps, stop, record
+        self.limit = 0  # known when the first step is taken
         self.batch: Any = None
 
     def prepare(self) -> None:
@@ -71,7 +74,6 @@ class Execution(_AutomaticOptimization):
         # Torch's own call the closure first of all, LBFGS again and again; an optimiser from elsewhere may, too.
         kind = type(trainer.optimizers[0])
         self.calls_back = not kind.__module__.startswith("torch.optim.") or kind is torch.optim.LBFGS
-        self.take = bare_step(trainer.optimizers[0])
         scaled = getattr(self.precision, "scaler", None) is not None
         self.by_lightning = scaled or overridden(self.task, OWN_WAY) is not None
 
@@ -81,26 +83,26 @@ class Execution(_AutomaticOptimization):
         Returns:
             What the first batch gave.
         """
-        if self.limit is None:
+        if not self.limit:
             self.prepare()
         until = time.monotonic() + SECONDS
-        output = self.by_itself(optimizer, batch_idx, kwargs)
+        output = self.lightning_step(optimizer, batch_idx, kwargs)
         if self.limit != 1 and not self.trainer.fit_loop._should_accumulate():
-            self.optimizer, self.arguments = optimizer, tuple(kwargs)
+            self.optimizer, self.arguments, self.take_step = optimizer, tuple(kwargs), bare_step(optimizer)
             self.accumulated, self.clipped = self.trainer.accumulate_grad_batches, bool(self.trainer.gradient_clip_val)
             for _ in range(self.room()):
-                if self.stop.asked is not None or time.monotonic() > until:
+                if self.stop.asked is not None or self.trainer.should_stop or time.monotonic() > until:
                     break
                 self.step()
             self.batch = None
         return output
 
-    def by_itself(self, optimizer: Optimizer, index: int, kwargs: "OrderedDict[str, Any]") -> dict[str, Any]:
+    def lightning_step(self, optimizer: Optimizer, index: int, kwargs: "OrderedDict[str, Any]") -> dict[str, Any]:
         """Lightning's way with a batch."""
         number, lr = self.optim_progress.optimizer_steps, float(optimizer.param_groups[0]["lr"])
         output: dict[str, Any] = super().run(optimizer, index, kwargs)
         if output:
-            self.taken(batch_loss(output), number, lr)
+            self.record(batch_loss(output), number, lr)
         return output
 
     def room(self) -> int:
@@ -114,7 +116,7 @@ class Execution(_AutomaticOptimization):
         if isinstance(interval, int) and interval > 0:
             done = progress.total.ready if trainer.check_val_every_n_epoch is None else progress.current.ready
             batches = min(batches, -done % interval)
-        rooms = [(self.limit or 1) - 1, batches // self.accumulated]
+        rooms = [self.limit - 1, batches // self.accumulated]
         if trainer.max_steps != -1:
             rooms.append(trainer.max_steps - trainer.global_step)
         return int(min(rooms))
@@ -124,17 +126,15 @@ class Execution(_AutomaticOptimization):
         trainer, task = self.trainer, self.task
         number = self.optim_progress.optimizer_steps
         looking = [part for part, interval in self.looks if number % interval == 0]
-        for place in range(self.accumulated):
-            self.next_batch(begins=place == 0)
+        for turn in range(self.accumulated):
+            self.next_batch(begins=turn == 0)
             for part in looking:
                 part.on_train_batch_start(trainer, task, self.batch, self.index)
             trainer.fit_loop.epoch_loop.batch_progress.increment_started()
             if self.by_lightning:
-                output = self.by_itself(self.optimizer, self.index, self.given())
+                self.lightning_step(self.optimizer, self.index, self.given())
             else:
-                output = self.by_hand(number, place, looking)
-            for part in looking:
-                part.on_train_batch_end(trainer, task, output, self.batch, self.index)
+                self.own_step(number, turn, looking)
 
     def next_batch(self, begins: bool) -> None:
         """Do what Lightning does between two batches, of which the next one begins a step or not, and get that."""
@@ -157,55 +157,54 @@ class Execution(_AutomaticOptimization):
         progress.is_last_batch = fetcher.done = fetcher.fetched >= fetcher.length
         progress.increment_ready()
 
-    def by_hand(self, number: int, place: int, looking: list[pl.Callback]) -> dict[str, Any]:
-        """What Lightning does with a batch, without what it asks before every part of it.
+    def own_step(self, number: int, turn: int, looking: list[pl.Callback]) -> None:
+        """Do what Lightning does with a batch, without what it asks before every part of it.
 
         Args:
             number: of the optimiser step.
-            place: the batch's among those of the step.
+            turn: the batch's among those of the step.
             looking: callbacks that look at the step.
-
-        Returns:
-            What the batch gave.
         """
-        counts, optimizer = self.optim_progress.optimizer, self.optimizer
-        last = place == self.accumulated - 1
+        counts, optimizer = self.optim_progress.optimizer.step, self.optimizer
         lr = float(optimizer.param_groups[0]["lr"])
-        if not last:
-            self.closure(place, looking)
-        elif self.calls_back:
-            counts.step.increment_ready()
-            optimizer.step(partial(self.closure, place, looking))  # type: ignore[arg-type]
-            counts.step.increment_completed()
+        closure = partial(self.closure, turn, looking)
+        if turn < self.accumulated - 1:
+            closure()
         else:
-            self.closure(place, looking)
-            counts.step.increment_ready()
-            self.take()
-            counts.step.increment_completed()
-        self.taken(batch_loss(self.output), number, lr)
-        return self.output
+            counts.increment_ready()
+            if self.calls_back:
+                optimizer.step(closure)  # type: ignore[arg-type]
+            else:
+                closure()
+                self.take_step()
+            counts.increment_completed()
+        if self.output:
+            self.record(batch_loss(self.output), number, lr)
 
     def given(self) -> "OrderedDict[str, Any]":
         """What the task's `training_step` is given: the batch, and its index if it takes that."""
         return OrderedDict(zip(self.arguments, (self.batch, self.index), strict=False))
 
-    def closure(self, place: int, looking: list[pl.Callback]) -> Tensor:
+    @torch.enable_grad()
+    def closure(self, turn: int, looking: list[pl.Callback]) -> Tensor | None:
         """Compute a batch's loss, and add its gradients to those of the batches before it in the step."""
         trainer, task, optimizer = self.trainer, self.task, self.optimizer
         with nullcontext() if self.plain else self.precision.train_step_context():
             output: Any = task.training_step(*self.given().values())
-        self.output: dict[str, Any] = {"loss": output} if isinstance(output, Tensor) else output
-        loss = self.output["loss"]
-        if place == 0:
+        if turn == 0:
             zero_grad(optimizer)
             counts = self.optim_progress.optimizer.zero_grad
             counts.increment_ready()
             counts.increment_started()
             counts.increment_completed()
-        if self.accumulated > 1:
-            loss = loss / self.accumulated
-        loss.backward()
-        if place == self.accumulated - 1:
+        self.output: dict[str, Any] = {"loss": output} if isinstance(output, Tensor) else {**(output or {})}
+        loss: Tensor | None = self.output.get("loss")
+        if loss is not None:  # a task may pass a batch over
+            if self.accumulated > 1:
+                loss = loss / self.accumulated
+            loss.backward()
+            self.output["loss"] = loss.detach()
+        if turn == self.accumulated - 1:
             for part in looking:
                 part.on_before_optimizer_step(trainer, task, optimizer)
             if self.clipped:
@@ -243,15 +242,35 @@ def zero_grad(optimizer: Optimizer) -> None:
 
 def one_at_a_time(trainer: pl.Trainer) -> str | None:
     """Why every call has to take one step; None if it need not."""
+    task = trainer.lightning_module
     if not isinstance(trainer.strategy, SingleDeviceStrategy):
         return "several devices agree after every step"
-    for part in [*trainer.callbacks, trainer.lightning_module]:  # type: ignore[attr-defined]
+    if isinstance(trainer.fit_loop._data_fetcher, _DataLoaderIterDataFetcher):
+        return f"{type(task).__name__}.training_step fetches its batches"
+    if logs(task):
+        return f"{type(task).__name__}.training_step logs"
+    if any(schedule.interval == "step" and schedule.reduce_on_plateau for schedule in trainer.lr_scheduler_configs):
+        return "a schedule follows a metric at every step"
+    if not isinstance(trainer.profiler, PassThroughProfiler):  # type: ignore[attr-defined]
+        return f"{type(trainer.profiler).__name__} looks at every step"  # type: ignore[attr-defined]
+    for part in [*trainer.callbacks, task]:  # type: ignore[attr-defined]
         if not hasattr(part, "looks_every") and (hook := overridden(part, EVERY_BATCH)):
             return f"{type(part).__name__}.{hook} looks at every step"
     return None
 
 
+def logs(task: pl.LightningModule) -> bool:
+    """Whether a task logs within a step, as far as its code shows."""
+    steps = [kind.__dict__["training_step"] for kind in type(task).__mro__ if "training_step" in kind.__dict__]
+    names = {name for step in steps if step is not pl.LightningModule.training_step for name in step.__code__.co_names}
+    return not names.isdisjoint(("log", "log_dict"))
+
+
 def overridden(part: Any, names: tuple[str, ...]) -> str | None:
     """The first of some hooks that a callback or task has of its own."""
     base = pl.Callback if isinstance(part, pl.Callback) else pl.LightningModule
-    return next((name for name in names if getattr(type(part), name, None) is not getattr(base, name, None)), None)
+    for name in names:
+        hook = getattr(part, name, None)
+        if getattr(hook, "__func__", hook) is not getattr(base, name, None):
+            return name
+    return None

@@ -11,6 +11,8 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
+from torch import nn
+from torch.nn.parameter import is_lazy
 
 from encore.build import build, build_all
 from encore.config import OUR_SETTINGS
@@ -164,8 +166,15 @@ def build_task(cfg: dict) -> pl.LightningModule:
     }  # fmt: skip
     task: pl.LightningModule = build(cfg["task"], what="task", **recipes)
     if cfg["trainer"].get("channels_last", True):
-        task.net.to(memory_format=torch.channels_last)
+        convolutions_channels_last(task)
     return task
+
+
+def convolutions_channels_last(net: nn.Module) -> None:
+    """Lay the weights of two-dimensional convolutions out with channels last; their outputs follow."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_lazy(module.weight):
+            module.to(memory_format=torch.channels_last)
 
 
 def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
@@ -233,11 +242,9 @@ def compile_net(cfg: dict, task: pl.LightningModule) -> None:
     One kernel for several lengths would be used from the second one on: a run that is gone on with within an epoch
     would meet it later, and end in other bits.
     """
-    mode = cfg["trainer"].get("compile")
-    if not mode:
-        return
-    torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
-    task.net.compile(dynamic=False, mode=None if mode is True else mode)  # type: ignore[union-attr]
+    if cfg["trainer"].get("compile"):
+        torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
+        task.net.compile(dynamic=False)  # type: ignore[union-attr]
 
 
 def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[None]:

@@ -20,6 +20,7 @@ from encore.record import losses
 from encore.record.checkpoint_files import LAST, load
 from encore.record.result import Result
 from encore.seeding import derive
+from encore.training import convolutions_channels_last
 
 
 class Terminal(io.TextIOBase):
@@ -110,6 +111,7 @@ def hand_written(cfg: dict) -> HandWritten:
     data.setup()
     torch.manual_seed(derive(cfg["seed"], "weights"))
     net = build(cfg["model"], what="model").to(device)
+    convolutions_channels_last(net)
     parts = (
         data.source.read(range(len(data.source.targets))), data.source.targets, data.split.train, data.split.val,
         data.normalize.center, data.normalize.scale,

@@ -129,7 +129,7 @@ class Resident:
         if not batches:
             return
         size = len(batches[0]) * self.inputs[0].numel()
-        together = max(1, BLOCK // size) if size * 4 % ALIGNED == 0 else 1
+        together = max(1, BLOCK // max(1, size)) if size * 4 % ALIGNED == 0 else 1
         lengths = [len(batch) for batch in batches]
         everything = torch.cat(batches).to(self.inputs.device)
         blocks = [lengths[place : place + together] for place in range(0, len(lengths), together)]

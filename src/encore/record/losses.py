@@ -12,6 +12,7 @@ from torch import Tensor
 
 from encore.callbacks.monitors import norm
 from encore.errors import Diverged, InputError
+from encore.execution import batch_loss
 from encore.record.files import make_durable, replace
 
 EVERY = 200  # steps between two looks at the device
@@ -47,19 +48,29 @@ class Losses(pl.Callback):
         """Any step will do: losses come by themselves."""
         return None
 
+    def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
+        """Note what a task that steps by itself begins with."""
+        if not task.automatic_optimization:
+            lr = float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else math.nan
+            self.began = trainer.global_step, lr
+
     def add(self, loss: Tensor, step: int, lr: float) -> None:
         """Keep a batch's loss, with its optimiser step and the learning rate there; log a step's first now and then."""
         first = step != self.step  # of the batches that make the step
         self.unseen.append((loss, step, lr))
         self.step, self.lr = step, lr
+        if len(self.unseen) >= EVERY:
+            self.look()
         if first and step % self.trainer.log_every_n_steps == 0 and self.trainer.loggers:  # type: ignore[attr-defined]
             log_batch_loss(self.trainer, loss, step)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Look at those not yet seen now and then, and at the end of the epoch."""
-        if len(self.unseen) >= EVERY or trainer.is_last_batch:
+        """Look at those not yet seen at the end of the epoch; a task that steps by itself is seen only here."""
+        if not task.automatic_optimization and outputs:
+            self.add(batch_loss(outputs), *self.began)
+        if trainer.is_last_batch:
             self.look()
 
     def look(self) -> None:

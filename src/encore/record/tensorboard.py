@@ -3,6 +3,7 @@
 import logging
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,8 +34,9 @@ class TensorBoard(TensorBoardLogger):
     def __init__(self) -> None:
         super().__init__(save_dir=".", name="", version="")
         self.folder = Path()
-        self.pending: dict[str, Any] = {}
+        self.pending: dict[str, float] = {}
         self.step: int | None = None
+        self.time = 0.0
 
     def start(self, folder: Path) -> None:
         """Write into a run's folder from now on."""
@@ -87,25 +89,25 @@ class TensorBoard(TensorBoardLogger):
         """Add values to their step's event: one event costs little more than one value."""
         if step != self.step:
             self.flush()
-        self.step = step
-        self.pending |= metrics
+        self.step, self.time = step, time.time()
+        self.pending |= {name: float(value) for name, value in metrics.items()}
 
     def flush(self) -> None:
         """Write the pending event."""
         if self.pending:
-            values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in self.pending.items()]
-            self.writer._get_file_writer().add_summary(Summary(value=values), self.step)
+            values = [Summary.Value(tag=name, simple_value=value) for name, value in self.pending.items()]
+            self.writer._get_file_writer().add_summary(Summary(value=values), self.step, self.time)
             self.pending = {}
 
     def finalize(self, status: str) -> None:
         """Put on disk what is known; the run's test may follow its training."""
-        if self._experiment is not None:
+        if self.pending or self._experiment is not None:
             self.flush()
             self.writer.flush()
 
     def close(self) -> None:
         """Close the event file."""
-        if self._experiment is not None:
+        if self.pending or self._experiment is not None:
             self.flush()
             self.writer.close()
 

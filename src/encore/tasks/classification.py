@@ -73,6 +73,9 @@ class Tally(nn.Module):
         """Give the metrics what they have not been given."""
         if not self.waiting:
             return
+        device = self.loss.total.device
+        if self.waiting[0][1].device != device:  # they came with a checkpoint, before the task was where it trains
+            self.waiting = move(self.waiting, device)
         for examples, batches in groupby(self.waiting, lambda batch: len(batch[1])):
             self.loss.update(torch.stack([loss for loss, _, _ in batches]), examples)
         _, logits, targets = zip(*self.waiting, strict=True)
