@@ -25,7 +25,7 @@ format: $(READY)  ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(READY)  ## Measure what the records of a run cost
+bench: $(READY)  ## Measure speed against a loop written by hand: make bench ARGS="--json FILE"
 	@$(BIN)/python scripts/benchmark.py $(ARGS)
 
 board: $(READY)  ## Open TensorBoard on runs/

@@ -24,7 +24,8 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "fit": [(training, "fit")],
     "checkpoints": [(Checkpoints, "save"), (Checkpoints, "choose")],
     "steps": [
-        (owner, hook) for owner in (Losses, Position) for hook in vars(owner) if hook.startswith("on_train_batch")
+        (Losses, "add"),
+        *((owner, hook) for owner in (Losses, Position) for hook in vars(owner) if hook.startswith("on_train_batch")),
     ],
     "manifest": [(Manifest, "begin"), (Manifest, "attempt"), (Manifest, "outcome"), (Manifest, "end")],
 }
