@@ -1,12 +1,17 @@
 """What two runs have to have in common at their end, and settings that cover what a run may be made of."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from encore.record.checkpoint_files import digest, load
+from encore.record.losses import Losses
 from encore.record.result import Result
 
 
@@ -70,3 +75,18 @@ EVERYTHING = {
     "validation every other epoch": {"+trainer.check_val_every_n_epoch": 2},
     "residual": {"model": "wide_resnet", "model.depth": 10, "model.widen_factor": 1, "trainer.max_epochs": 2},
 }
+
+
+@contextmanager
+def asked_to_stop(monkeypatch: pytest.MonkeyPatch, *batches: int) -> Iterator[None]:
+    """Runs within get SIGTERM after so many batches, each time that they have them."""
+    plain = Losses.add
+
+    def stop(self: Losses, *args: Any) -> None:
+        plain(self, *args)
+        if self.written + len(self.unseen) in batches:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Losses, "add", stop)
+        yield

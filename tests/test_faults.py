@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from endings import asked_to_stop
 
 from encore.errors import Busy, CannotWrite, InputError, Preempted
 from encore.record import checkpoints
@@ -43,15 +44,7 @@ def stopped(run, tmp_path, monkeypatch):
     """A run that was stopped after five steps and again after six: its folder."""
 
     def make(**settings: Any) -> Path:
-        plain = Losses.add
-
-        def stop(self, *args):
-            plain(self, *args)
-            if self.written + len(self.unseen) in (5, 6):
-                signal.raise_signal(signal.SIGTERM)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Losses, "add", stop)
+        with asked_to_stop(monkeypatch, 5, 6):
             for _ in range(2):
                 with pytest.raises(Preempted):
                     run({**SETTINGS, **settings})

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from endings import asked_to_stop
 
 from encore.errors import Preempted
 from encore.record.checkpoint_files import digest, load, save
-from encore.record.losses import Losses
 
 ROOT = Path(__file__).parents[1]
 SHORT = {"trainer.max_epochs": 2}
@@ -90,17 +89,8 @@ def test_a_run_is_not_compared_with_itself(run, command):
 
 
 def test_a_run_that_was_gone_on_with_and_logged_otherwise_is_reproduced(run, command, monkeypatch):
-    plain = Losses.add
-
-    def stop(self, *args):
-        plain(self, *args)
-        if self.written + len(self.unseen) == 25:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Losses, "add", stop)
-        with pytest.raises(Preempted, match="goes on from step 25"):
-            run({**SHORT, "logger": "none"})
+    with asked_to_stop(monkeypatch, 25), pytest.raises(Preempted, match="goes on from step 25"):
+        run({**SHORT, "logger": "none"})
     again = run({**SHORT, "logger": "csv"})
     assert "MetricsCSV begins at step 25" in (again.folder / "train.log").read_text()
     assert command("scripts/reproduce.py", str(again.folder)).returncode == 0

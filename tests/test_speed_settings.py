@@ -1,16 +1,13 @@
 """Settings that are there for speed: what they change, and that a run with them can be had again."""
 
-import signal
-
 import pytest
 import torch
-from endings import SMALL, assert_same
+from endings import SMALL, asked_to_stop, assert_same
 
 from encore.errors import ConfigError, Preempted
-from encore.record.losses import Losses
 
 
-def test_channels_last_is_how_weights_lie_and_nothing_else(run, tmp_path):
+def test_channels_last_is_how_weights_lie_and_nothing_else(run):
     lies = run({**SMALL, "model": "cnn"})
     plain = run({**SMALL, "model": "cnn", "trainer.channels_last": False})
     assert lies.folder != plain.folder
@@ -20,17 +17,8 @@ def test_channels_last_is_how_weights_lie_and_nothing_else(run, tmp_path):
 def test_a_compiled_run_that_was_stopped_ends_in_the_same_bits(run, tmp_path, monkeypatch):
     settings = {**SMALL, "trainer.compile": True, "data.batch_size": 50}  # the last of 6 batches has two examples
     reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
-    plain = Losses.add
-
-    def stop(self, *args):
-        plain(self, *args)
-        if self.written + len(self.unseen) == 8:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Losses, "add", stop)
-        with pytest.raises(Preempted):
-            run(settings)
+    with asked_to_stop(monkeypatch, 8), pytest.raises(Preempted):
+        run(settings)
     torch._dynamo.reset()  # as in a new process
     assert_same(run(settings).folder, reference.folder)
 

@@ -1,6 +1,5 @@
 """A run's work: build the parts from their recipes, fit, test, and record what came out."""
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
-from torch import nn
-from torch.nn.parameter import is_lazy
 
 from encore.build import build, build_all
 from encore.config import OUR_SETTINGS
@@ -32,6 +29,7 @@ from encore.record.record import Record
 from encore.record.result import Result
 from encore.record.start import starting_point
 from encore.rehearsal import check_accelerator, check_last_batch, rehearse
+from encore.speed import allow_tf32, compile_net, convolutions_channels_last, without_nvml
 from encore.stopping import Stop
 
 
@@ -170,13 +168,6 @@ def build_task(cfg: dict) -> pl.LightningModule:
     return task
 
 
-def convolutions_channels_last(net: nn.Module) -> None:
-    """Lay the weights of two-dimensional convolutions out with channels last; their outputs follow."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_lazy(module.weight):
-            module.to(memory_format=torch.channels_last)
-
-
 def build_trainer(cfg: dict, folder: Path, data: DataModule, losses: Losses) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints of the run's folder."""
     settings = dict(cfg["trainer"])
@@ -227,26 +218,6 @@ def describe(cfg: dict, parts: Parts) -> None:
             logger.describe(cfg, parts.task.net, example, metrics)
 
 
-def allow_tf32(allowed: bool | None) -> None:
-    """Let CUDA multiply float32 with TF32's 10 bits of mantissa, or not; None leaves torch's own choice."""
-    if allowed is not None:
-        precision = "tf32" if allowed else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = precision
-        torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
-        torch.backends.cudnn.rnn.fp32_precision = precision  # type: ignore[attr-defined]
-
-
-def compile_net(cfg: dict, task: pl.LightningModule) -> None:
-    """Compile the net if that is asked for, anew for each length of a batch.
-
-    One kernel for several lengths would be used from the second one on: a run that is gone on with within an epoch
-    would meet it later, and end in other bits.
-    """
-    if cfg["trainer"].get("compile"):
-        torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
-        task.net.compile(dynamic=False)  # type: ignore[union-attr]
-
-
 def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[None]:
     """Finds where the time of a fit goes, if that is asked for."""
     wanted = cfg["trainer"].get("profile")
@@ -262,21 +233,6 @@ def fit(parts: Parts, start: Path | None) -> None:
             raise ConfigError(f"trainer: {problem}") from problem
         except torch._dynamo.exc.TorchDynamoException as problem:
             raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
-
-
-@contextmanager
-def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
-    """Spare a run on the CPU that every optimiser step asks NVML for GPUs, which takes 80 µs.
-
-    Lightning sets the variable, so that asking leaves a process able to fork children that use CUDA.
-    """
-    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
-    value = os.environ.pop(name, None) if trainer.strategy.root_device.type == "cpu" else None
-    try:
-        yield
-    finally:
-        if value is not None:
-            os.environ[name] = value
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from encore.record import losses
 from encore.record.checkpoint_files import LAST, load
 from encore.record.result import Result
 from encore.seeding import derive
-from encore.training import convolutions_channels_last
+from encore.speed import convolutions_channels_last
 
 
 class Terminal(io.TextIOBase):

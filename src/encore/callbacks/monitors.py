@@ -54,7 +54,9 @@ def norm(tensors: list[Any]) -> float:
     return total.item()
 
 
-def log_step(trainer: pl.Trainer, metrics: dict[str, float]) -> None:
-    """Log values at the step that is being taken."""
+def log_step(trainer: pl.Trainer, metrics: dict[str, float], step: int | None = None) -> None:
+    """Log values at a step; without one, at that which is being taken."""
     for logger in trainer.loggers:
-        logger.log_metrics({**metrics, "epoch": trainer.current_epoch}, step=trainer.global_step)
+        logger.log_metrics(
+            {**metrics, "epoch": trainer.current_epoch}, step=trainer.global_step if step is None else step
+        )

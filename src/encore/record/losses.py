@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from encore.callbacks.monitors import norm
+from encore.callbacks.monitors import log_step, norm
 from encore.errors import Diverged, InputError
 from encore.execution import batch_loss
 from encore.record.files import make_durable, replace
@@ -62,7 +62,7 @@ class Losses(pl.Callback):
         if len(self.unseen) >= EVERY:
             self.look()
         if first and step % self.trainer.log_every_n_steps == 0 and self.trainer.loggers:  # type: ignore[attr-defined]
-            log_batch_loss(self.trainer, loss, step)
+            log_step(self.trainer, {"train/batch_loss": loss.item()}, step)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
@@ -148,9 +148,3 @@ def advice(what: str, step: int, epoch: int, lr: float) -> str:
         f"{what} at step {step} of epoch {epoch} (both counted from 0), with the learning rate at {lr:g}\n"
         "try a smaller optim.lr, or trainer.gradient_clip_val=1"
     )
-
-
-def log_batch_loss(trainer: pl.Trainer, loss: Tensor, step: int) -> None:
-    """Log one batch's loss at its step."""
-    for logger in trainer.loggers:
-        logger.log_metrics({"train/batch_loss": loss.item(), "epoch": trainer.current_epoch}, step=step)

@@ -1,0 +1,52 @@
+"""Settings of torch that decide how fast a run is, and, all but the last, its last bits."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+
+def convolutions_channels_last(net: nn.Module) -> None:
+    """Lay the weights of two-dimensional convolutions out with channels last; their outputs follow."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_lazy(module.weight):
+            module.to(memory_format=torch.channels_last)
+
+
+def allow_tf32(allowed: bool | None) -> None:
+    """Let CUDA multiply float32 with TF32's 10 bits of mantissa, or not; None leaves torch's own choice."""
+    if allowed is not None:
+        precision = "tf32" if allowed else "ieee"
+        torch.backends.cuda.matmul.fp32_precision = precision
+        torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
+        torch.backends.cudnn.rnn.fp32_precision = precision  # type: ignore[attr-defined]
+
+
+def compile_net(cfg: dict, task: pl.LightningModule) -> None:
+    """Compile the net if that is asked for, anew for each length of a batch.
+
+    One kernel for several lengths would be used from the second one on: a run that is gone on with within an epoch
+    would meet it later, and end in other bits.
+    """
+    if cfg["trainer"].get("compile"):
+        torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
+        task.net.compile(dynamic=False)  # type: ignore[union-attr]
+
+
+@contextmanager
+def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
+    """Spare a run on the CPU that every optimiser step asks NVML for GPUs, which takes 80 µs.
+
+    Lightning sets the variable, so that asking leaves a process able to fork children that use CUDA.
+    """
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    value = os.environ.pop(name, None) if trainer.strategy.root_device.type == "cpu" else None
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
