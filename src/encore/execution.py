@@ -17,8 +17,8 @@ from pytorch_lightning.profilers import PassThroughProfiler
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
+from encore.optim.step import bare_step
 from encore.stopping import Stop
 
 log = logging.getLogger("encore")
@@ -216,18 +216,6 @@ def batch_loss(output: dict[str, Any]) -> Tensor:
     """The loss of a batch by itself, of what a task returned for it."""
     loss: Tensor = output.get("batch_loss", output["loss"])
     return loss.detach()
-
-
-def bare_step(optimizer: Optimizer) -> Callable[[], Any]:
-    """An optimiser's step without torch's wrapper for hooks and profilers, which takes 30 µs, where nobody needs it."""
-    wrapped = getattr(type(optimizer).step, "__wrapped__", None)
-    hooks = (
-        optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks,
-        _global_optimizer_pre_hooks, _global_optimizer_post_hooks,
-    )  # fmt: skip
-    if wrapped is None or any(hooks) or "step" in vars(optimizer) or not hasattr(type(optimizer).step, "hooked"):
-        return lambda: optimizer.step()
-    return partial(wrapped, optimizer)
 
 
 def zero_grad(optimizer: Optimizer) -> None:

@@ -1,13 +1,16 @@
-"""Settings of torch that decide how fast a run is, and, all but the last, its last bits."""
+"""What decides how fast a run is: settings of torch, on which its last bits depend, and, at the end, what is spared."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import nn
+from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torchmetrics import Metric
 
 
 def convolutions_channels_last(net: nn.Module) -> None:
@@ -50,3 +53,20 @@ def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
     finally:
         if value is not None:
             os.environ[name] = value
+
+
+@contextmanager
+def without_moving_logs() -> Iterator[None]:
+    """Spare Lightning that it moves every value's sum, each time it is logged, to where it is: 0.3 ms."""
+
+    def to(sums: _ResultMetric, *args: Any, **kwargs: Any) -> _ResultMetric:
+        here = getattr(sums, "value", None)
+        if isinstance(here, Tensor) and args == (here.device,) and not kwargs:
+            return sums
+        return Metric.to(sums, *args, **kwargs)
+
+    _ResultMetric.to = to  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        del _ResultMetric.to

@@ -29,7 +29,7 @@ from encore.record.record import Record
 from encore.record.result import Result
 from encore.record.start import starting_point
 from encore.rehearsal import check_accelerator, check_last_batch, rehearse
-from encore.speed import allow_tf32, compile_net, convolutions_channels_last, without_nvml
+from encore.speed import allow_tf32, compile_net, convolutions_channels_last, without_moving_logs, without_nvml
 from encore.stopping import Stop
 
 
@@ -226,7 +226,7 @@ def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[No
 
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
-    with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer):
+    with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer), without_moving_logs():
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
         except MisconfigurationException as problem:

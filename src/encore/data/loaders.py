@@ -1,9 +1,14 @@
 """Batches on the device, in an order that is a function of (seed, epoch) alone."""
 
+import sys
 import weakref
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
+from mmap import mmap
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -63,6 +68,7 @@ class Loader:
         order: which examples they are.
         normalize: applied to the whole batch at once.
         device: where batches go.
+        memory: for inputs on a CPU, the same for all loaders; they take turns.
         position: the epoch and the batch in it that is to come first, when it is asked for.
         began: told of every epoch that is begun: its number, and all its indices in their order.
     """
@@ -73,11 +79,13 @@ class Loader:
         order: Order,
         normalize: Affine,
         device: torch.device,
+        memory: "Memory",
         position: Callable[[], tuple[int, int]],
         began: Callable[[int, Tensor], None] | None = None,
     ) -> None:
         self.gather, self.order, self.position, self.began = gather, order, position, began
         self.normalize, self.device = normalize.to(device), device
+        self.memory = memory if device.type == "cpu" else None  # others have allocators for such uses
 
     def __len__(self) -> int:
         return len(self.order)
@@ -99,14 +107,13 @@ class Loader:
         indices = self.order.of_epoch(epoch)
         if self.began is not None and first == 0:
             self.began(epoch, indices)
-        for inputs, targets, lengths in self.gather(self.order.batches(indices)[first:]):
-            inputs = self.normalize(inputs.to(self.device, non_blocking=True))
+        for raw, targets, lengths in self.gather(self.order.batches(indices)[first:]):
+            inputs = self.normalize(raw.to(self.device, non_blocking=True), self.memory)
             targets = targets.to(self.device, non_blocking=True)
-            if len(lengths) == 1:
-                yield inputs, targets
-            else:
-                yield from zip(inputs.split(lengths), targets.split(lengths), strict=True)
-            del inputs, targets  # their memory is for the next ones
+            batches = deque(zip(inputs.split(lengths), targets.split(lengths), strict=True))
+            del inputs, targets  # nothing here refers to a batch that is given: its memory is for the next ones
+            while batches:
+                yield batches.popleft()
 
     def state_dict(self) -> dict:
         """Nothing: where an epoch is entered is known from the trainer's progress. Lightning looks for this."""
@@ -114,6 +121,35 @@ class Loader:
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Nothing is to be brought back."""
+
+
+class Memory:
+    """Memory of one tensor after another, which is taken again when nothing refers to a tensor any more.
+
+    What is allocated anew for every block leaves holes in the heap, ten times its size.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: list[np.ndarray] = []
+
+    def __call__(self, shape: Sequence[int]) -> Tensor:
+        """A float32 tensor [*shape] with anything in it."""
+        size = prod(shape)
+        idle = [count == IDLE for count in references(self.arrays)]
+        for array, free in zip(self.arrays, idle, strict=True):
+            if free and len(array) >= size:
+                return torch.from_numpy(array)[:size].view(*shape)
+        array = np.frombuffer(mmap(-1, 4 * max(1, size)), np.float32)
+        self.arrays = [*(held for held, free in zip(self.arrays, idle, strict=True) if not free), array]
+        return torch.from_numpy(array)[:size].view(*shape)
+
+
+def references(arrays: list[np.ndarray]) -> list[int]:
+    """How many there are to each array; a tensor of it is one."""
+    return [sys.getrefcount(array) for array in arrays]
+
+
+IDLE = references([np.empty(0)])[0]  # in a list, and nowhere else
 
 
 class Resident:
@@ -133,9 +169,11 @@ class Resident:
         lengths = [len(batch) for batch in batches]
         everything = torch.cat(batches).to(self.inputs.device)
         blocks = [lengths[place : place + together] for place in range(0, len(lengths), together)]
+        raw = self.inputs.new_empty(0)
         for indices, block in zip(everything.split([sum(block) for block in blocks]), blocks, strict=True):
             # a sixth of the time that self.inputs[indices] takes
-            yield self.inputs.index_select(0, indices), self.targets.index_select(0, indices), block
+            torch.index_select(self.inputs, 0, indices, out=raw.resize_(len(indices), *self.inputs.shape[1:]))
+            yield raw, self.targets.index_select(0, indices), block
 
 
 class Streamed:

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from encore.data.loaders import Loader, Order, Resident, Streamed
+from encore.data.loaders import Loader, Memory, Order, Resident, Streamed
 from encore.data.normalize import fit
 from encore.data.sources import Source, open_source, verify
 from encore.data.split import stratified
@@ -32,6 +32,7 @@ class DataModule(pl.LightningDataModule):
         super().__init__()
         self.recipe, self.data_dir, self.seed = recipe, Path(data_dir), seed
         self.placed: dict[tuple[int, torch.device], Gather] = {}
+        self.memory = Memory()
         self.loaded = False
         self.order_sha256 = hashlib.sha256().hexdigest()
 
@@ -127,7 +128,7 @@ class DataModule(pl.LightningDataModule):
 
         device = trainer.strategy.root_device
         gather = self.gather(source, device)
-        return Loader(gather, order, self.normalize, device, position, self.note if training else None)
+        return Loader(gather, order, self.normalize, device, self.memory, position, self.note if training else None)
 
     def note(self, epoch: int, indices: Tensor) -> None:
         """Chain an epoch's order to the digest of those before."""

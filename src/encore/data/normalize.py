@@ -1,6 +1,6 @@
 """Normalisation as one subtraction and one multiplication per value, from the training split alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,9 +19,10 @@ class Affine:
     center: Tensor
     scale: Tensor
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Raw inputs [k, *shape] as normalised float32."""
-        return inputs.to(torch.float32, copy=True).sub_(self.center).mul_(self.scale)
+    def __call__(self, inputs: Tensor, empty: Callable[[Sequence[int]], Tensor] | None = None) -> Tensor:
+        """Raw inputs [k, *shape] as normalised float32, in what `empty` makes of their shape."""
+        values = empty(inputs.shape).copy_(inputs) if empty else inputs.to(torch.float32, copy=True)
+        return values.sub_(self.center).mul_(self.scale)
 
     def to(self, device: torch.device) -> "Affine":
         """The same on a device."""

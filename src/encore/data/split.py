@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,30 +33,31 @@ def stratified(targets: Tensor, *, val: float, test: float, fraction: float, see
     Raises:
         ConfigError: nothing is left to train on.
     """
-    order = torch.randperm(len(targets), generator=torch.Generator().manual_seed(derive(seed, "split")))
-    rank = relative_rank(targets[order])
+    generator = torch.Generator().manual_seed(derive(seed, "split"))
+    order = torch.randperm(len(targets), generator=generator).numpy()
+    rank = relative_rank(targets.numpy()[order])
     held_out = val + test
     used = held_out + (1 - held_out) * fraction
     test_part = rank < test
     val_part = (rank >= test) & (rank < held_out)
     train_part = (rank >= held_out) & (rank < used)
-    split = Split(*(order[part].sort().values for part in (train_part, val_part, test_part)))
+    split = Split(*(torch.from_numpy(np.sort(order[part])) for part in (train_part, val_part, test_part)))
     for part, share in (("train", fraction), ("val", val), ("test", test)):
         if share > 0 and not len(getattr(split, part)):
             raise ConfigError(f"the {part} split of {len(targets)} examples is empty: raise its fraction")
     return split
 
 
-def relative_rank(targets: Tensor) -> Tensor:
+def relative_rank(targets: np.ndarray) -> np.ndarray:
     """Each example's place within its class, from 0 to 1, [n] in float64.
 
     The middle of its slot, shifted by a class's share of one slot: over all classes the parts then have the
     sizes that the fractions ask for, to one example, instead of one example off in each class.
     """
-    rank = torch.empty(len(targets), dtype=torch.float64)
-    classes = targets.unique()
+    rank = np.empty(len(targets))
+    classes = np.unique(targets)
     for number, label in enumerate(classes):
-        members = (targets == label).nonzero().flatten()
+        members = np.flatnonzero(targets == label)
         shift = (number + 0.5) / len(classes)
-        rank[members] = (torch.arange(len(members), dtype=torch.float64) + shift) / len(members)
+        rank[members] = (np.arange(len(members)) + shift) / len(members)
     return rank

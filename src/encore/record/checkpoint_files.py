@@ -103,5 +103,6 @@ def digest(weights: dict[str, Tensor]) -> str:
     for name, tensor in sorted(weights.items()):
         value = tensor.detach().cpu().contiguous()
         whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        whole.update(value.reshape(-1).view(torch.uint8).numpy().data)
+        if value.numel():  # what came of an empty array has no view
+            whole.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return whole.hexdigest()

@@ -1,0 +1,96 @@
+"""An optimiser's step without what torch looks up before every one, which takes as long as a small model's kernel."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+# Steps with a parameter group, given its gradients.
+GroupStep = Callable[[list[Tensor]], None]
+
+
+def bare_step(optimizer: Optimizer) -> Callable[[], Any]:
+    """A step with the same bits, good until parameters or states are replaced; settings may change.
+
+    Without torch's wrapper for hooks and profilers, where nobody hooks in; and for the fused Adam, AdamW and SGD
+    without collecting their states anew, which are those of a step that was taken before.
+    """
+    wrapped = getattr(type(optimizer).step, "__wrapped__", None)
+    hooks = (
+        optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks,
+        _global_optimizer_pre_hooks, _global_optimizer_post_hooks,
+    )  # fmt: skip
+    if wrapped is None or any(hooks) or "step" in vars(optimizer) or not hasattr(type(optimizer).step, "hooked"):
+        return lambda: optimizer.step()
+    unhooked = partial(wrapped, optimizer)
+    prepare = FUSED_STEPS.get(type(optimizer))
+    if prepare is None or not all(map(uniform, optimizer.param_groups)):
+        return unhooked
+    try:
+        steps = [prepare(optimizer, group) for group in optimizer.param_groups]
+    except KeyError:  # a parameter that has had no gradient yet
+        return unhooked
+    groups = [group["params"] for group in optimizer.param_groups]
+
+    def step() -> Any:
+        gradients = [[parameter.grad for parameter in group] for group in groups]
+        if any(gradient is None for group in gradients for gradient in group):
+            return unhooked()
+        with torch.no_grad():
+            for group_step, given in zip(steps, gradients, strict=True):
+                group_step(given)
+        return None
+
+    return step
+
+
+def uniform(group: dict[str, Any]) -> bool:
+    """Whether one fused kernel takes a whole group."""
+    kinds = {(parameter.device, parameter.dtype) for parameter in group["params"]}
+    numbers = (group["lr"], *group.get("betas", ()))
+    return bool(group["fused"]) and len(kinds) == 1 and not any(isinstance(number, Tensor) for number in numbers)
+
+
+def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
+    """A step of Adam or AdamW."""
+    averages, squares, counts = (of(optimizer, group, name) for name in ("exp_avg", "exp_avg_sq", "step"))
+    largest = of(optimizer, group, "max_exp_avg_sq") if group["amsgrad"] else []
+    kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
+
+    def step(gradients: list[Tensor]) -> None:
+        torch._foreach_add_(counts, 1)
+        beta1, beta2 = group["betas"]
+        kernel(
+            group["params"], gradients, averages, squares, largest, counts,
+            lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
+            amsgrad=group["amsgrad"], maximize=group["maximize"], grad_scale=None, found_inf=None,
+        )  # fmt: skip
+
+    return step
+
+
+def sgd(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
+    """A step of SGD."""
+    momenta = of(optimizer, group, "momentum_buffer") if group["momentum"] else []
+
+    def step(gradients: list[Tensor]) -> None:
+        torch._fused_sgd_(
+            group["params"], gradients, momenta,
+            weight_decay=group["weight_decay"], momentum=group["momentum"], lr=group["lr"],
+            dampening=group["dampening"], nesterov=group["nesterov"], maximize=group["maximize"],
+            is_first_step=False, grad_scale=None, found_inf=None,
+        )  # fmt: skip
+
+    return step
+
+
+def of(optimizer: Optimizer, group: dict[str, Any], name: str) -> list[Tensor]:
+    """A part of every parameter's state."""
+    return [optimizer.state.get(parameter, {})[name] for parameter in group["params"]]
+
+
+FUSED_STEPS: dict[type, Callable[[Optimizer, dict[str, Any]], GroupStep]] = {Adam: adam, AdamW: adam, SGD: sgd}
