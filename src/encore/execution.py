@@ -4,7 +4,6 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -89,6 +88,7 @@ class Execution(_AutomaticOptimization):
         output = self.lightning_step(optimizer, batch_idx, kwargs)
         if self.limit != 1 and not self.trainer.fit_loop._should_accumulate():
             self.optimizer, self.arguments, self.take_step = optimizer, tuple(kwargs), bare_step(optimizer)
+            self.batches: Any = self.trainer.train_dataloader
             self.accumulated, self.clipped = self.trainer.accumulate_grad_batches, bool(self.trainer.gradient_clip_val)
             for _ in range(self.room()):
                 if self.stop.asked is not None or self.trainer.should_stop or time.monotonic() > until:
@@ -148,7 +148,7 @@ class Execution(_AutomaticOptimization):
         if begins:
             loop._batches_that_stepped += 1
         self.batch = None  # its memory is for the next one
-        self.index, self.batch = progress.current.ready, next(trainer.train_dataloader)  # type: ignore[arg-type]
+        self.index, self.batch = progress.current.ready, next(self.batches)
         if not self.plain:
             self.batch = self.precision.convert_input(self.batch)
         assert fetcher is not None
@@ -173,7 +173,7 @@ class Execution(_AutomaticOptimization):
         else:
             counts.increment_ready()
             if self.calls_back:
-                optimizer.step(closure)  # type: ignore[arg-type]
+                optimizer.step(torch.enable_grad()(closure))  # type: ignore[arg-type]
             else:
                 closure()
                 self.take_step()
@@ -185,12 +185,14 @@ class Execution(_AutomaticOptimization):
         """What the task's `training_step` is given: the batch, and its index if it takes that."""
         return OrderedDict(zip(self.arguments, (self.batch, self.index), strict=False))
 
-    @torch.enable_grad()
     def closure(self, turn: int, looking: list[pl.Callback]) -> Tensor | None:
         """Compute a batch's loss, and add its gradients to those of the batches before it in the step."""
         trainer, task, optimizer = self.trainer, self.task, self.optimizer
-        with nullcontext() if self.plain else self.precision.train_step_context():
+        if self.plain:
             output: Any = task.training_step(*self.given().values())
+        else:
+            with self.precision.train_step_context():
+                output = task.training_step(*self.given().values())
         if turn == 0:
             zero_grad(optimizer)
             counts = self.optim_progress.optimizer.zero_grad

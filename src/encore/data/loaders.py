@@ -110,7 +110,10 @@ class Loader:
         for raw, targets, lengths in self.gather(self.order.batches(indices)[first:]):
             inputs = self.normalize(raw.to(self.device, non_blocking=True), self.memory)
             targets = targets.to(self.device, non_blocking=True)
-            batches = deque(zip(inputs.split(lengths), targets.split(lengths), strict=True))
+            alone = len(lengths) == 1
+            batches = deque(
+                [(inputs, targets)] if alone else zip(inputs.split(lengths), targets.split(lengths), strict=True)
+            )
             del inputs, targets  # nothing here refers to a batch that is given: its memory is for the next ones
             while batches:
                 yield batches.popleft()
@@ -135,12 +138,12 @@ class Memory:
     def __call__(self, shape: Sequence[int]) -> Tensor:
         """A float32 tensor [*shape] with anything in it."""
         size = prod(shape)
-        idle = [count == IDLE for count in references(self.arrays)]
-        for array, free in zip(self.arrays, idle, strict=True):
-            if free and len(array) >= size:
+        counts = references(self.arrays)
+        for array, count in zip(self.arrays, counts, strict=True):
+            if count == IDLE and len(array) >= size:
                 return torch.from_numpy(array)[:size].view(*shape)
         array = np.frombuffer(mmap(-1, 4 * max(1, size)), np.float32)
-        self.arrays = [*(held for held, free in zip(self.arrays, idle, strict=True) if not free), array]
+        self.arrays = [*(held for held, count in zip(self.arrays, counts, strict=True) if count > IDLE), array]
         return torch.from_numpy(array)[:size].view(*shape)
 
 

@@ -38,11 +38,12 @@ def bare_step(optimizer: Optimizer) -> Callable[[], Any]:
 
     def step() -> Any:
         gradients = [[parameter.grad for parameter in group] for group in groups]
-        if any(gradient is None for group in gradients for gradient in group):
-            return unhooked()
-        with torch.no_grad():
-            for group_step, given in zip(steps, gradients, strict=True):
-                group_step(given)
+        for given in gradients:
+            for gradient in given:
+                if gradient is None:
+                    return unhooked()
+        for group_step, given in zip(steps, gradients, strict=True):
+            group_step(given)
         return None
 
     return step
@@ -57,6 +58,7 @@ def uniform(group: dict[str, Any]) -> bool:
 
 def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
     """A step of Adam or AdamW."""
+    parameters = without_graph(group)
     averages, squares, counts = (of(optimizer, group, name) for name in ("exp_avg", "exp_avg_sq", "step"))
     largest = of(optimizer, group, "max_exp_avg_sq") if group["amsgrad"] else []
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
@@ -65,7 +67,7 @@ def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
         torch._foreach_add_(counts, 1)
         beta1, beta2 = group["betas"]
         kernel(
-            group["params"], gradients, averages, squares, largest, counts,
+            parameters, gradients, averages, squares, largest, counts,
             lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
             amsgrad=group["amsgrad"], maximize=group["maximize"], grad_scale=None, found_inf=None,
         )  # fmt: skip
@@ -75,17 +77,23 @@ def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
 
 def sgd(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
     """A step of SGD."""
+    parameters = without_graph(group)
     momenta = of(optimizer, group, "momentum_buffer") if group["momentum"] else []
 
     def step(gradients: list[Tensor]) -> None:
         torch._fused_sgd_(
-            group["params"], gradients, momenta,
+            parameters, gradients, momenta,
             weight_decay=group["weight_decay"], momentum=group["momentum"], lr=group["lr"],
             dampening=group["dampening"], nesterov=group["nesterov"], maximize=group["maximize"],
             is_first_step=False, grad_scale=None, found_inf=None,
         )  # fmt: skip
 
     return step
+
+
+def without_graph(group: dict[str, Any]) -> list[Tensor]:
+    """The parameters' own memory, which may be written to while gradients are recorded."""
+    return [parameter.detach() for parameter in group["params"]]
 
 
 def of(optimizer: Optimizer, group: dict[str, Any], name: str) -> list[Tensor]:
