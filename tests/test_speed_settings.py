@@ -1,10 +1,14 @@
 """Settings that are there for speed: what they change, and that a run with them can be had again."""
 
+import copy
+
 import pytest
 import torch
 from endings import SMALL, asked_to_stop, assert_same
+from torch import nn
 
 from encore.errors import ConfigError, Preempted
+from encore.speed import compile_net, own_outputs
 
 
 def test_channels_last_is_how_weights_lie_and_nothing_else(run):
@@ -21,6 +25,34 @@ def test_a_compiled_run_that_was_stopped_ends_in_the_same_bits(run, tmp_path, mo
         run(settings)
     torch._dynamo.reset()  # as in a new process
     assert_same(run(settings).folder, reference.folder)
+
+
+def test_where_there_are_no_cuda_graphs_a_run_says_so_and_is_the_same(run, capsys):
+    recorded = run({**SMALL, "trainer.cuda_graphs": True})
+    assert "trainer.cuda_graphs: there are none on cpu" in capsys.readouterr().out
+    assert recorded.weights_sha256 == run(SMALL).weights_sha256
+
+
+def test_a_net_is_recorded_anew_for_each_length_and_its_outputs_are_the_caller_s():
+    """Torch leaves graphs out on a CPU; what surrounds them is the same."""
+    net = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
+    plain = copy.deepcopy(net)
+    compile_net({"cuda_graphs": True}, net, torch.device("cuda"))
+    for length in (6, 6, 2):
+        inputs = torch.randn(length, 4)
+        for each in (plain, net):
+            each.zero_grad()
+            torch.manual_seed(length)
+            each(inputs).sum().backward()
+        assert net[0].weight.grad.equal(plain[0].weight.grad)
+
+
+def test_outputs_that_are_overwritten_are_copied():
+    net, buffer = nn.Linear(2, 2), torch.zeros(1)
+    net._compiled_call_impl = lambda inputs: {"logits": buffer.add_(inputs.sum())}
+    own_outputs(net)
+    first, second = net(torch.ones(1)), net(torch.ones(1))
+    assert (first["logits"].item(), second["logits"].item()) == (1, 2)
 
 
 def test_tf32_is_allowed_or_not(run):

@@ -7,7 +7,7 @@ from typing import Any
 from encore.errors import ConfigError
 
 # Settings of `trainer` that are not of Lightning's.
-OUR_SETTINGS = ("channels_last", "tf32", "compile", "profile")
+OUR_SETTINGS = ("channels_last", "tf32", "compile", "cuda_graphs", "profile")
 
 # A rule says what is wrong with a value, or None.
 Rule = Callable[[Any], str | None]
@@ -167,6 +167,7 @@ RULES: dict[str, Rule] = {
     "trainer.channels_last": boolean,
     "trainer.tf32": optional(boolean),
     "trainer.compile": boolean,
+    "trainer.cuda_graphs": boolean,
     "trainer.profile": boolean,
 }
 REQUIRED = (

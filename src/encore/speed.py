@@ -1,5 +1,7 @@
 """What decides how fast a run is: settings of torch, on which its last bits depend, and, at the end, what is spared."""
 
+import ctypes
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,10 @@ import torch
 from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils._pytree import tree_map_only
 from torchmetrics import Metric
+
+log = logging.getLogger("encore")
 
 
 def convolutions_channels_last(net: nn.Module) -> None:
@@ -29,15 +34,40 @@ def allow_tf32(allowed: bool | None) -> None:
         torch.backends.cudnn.rnn.fp32_precision = precision  # type: ignore[attr-defined]
 
 
-def compile_net(cfg: dict, task: pl.LightningModule) -> None:
-    """Compile the net if that is asked for, anew for each length of a batch.
+def compile_net(settings: dict, net: nn.Module, device: torch.device) -> None:
+    """Compile a net, or on CUDA record it as graphs, one for each pass, or both, if the trainer's settings ask for it.
 
-    One kernel for several lengths would be used from the second one on: a run that is gone on with within an epoch
-    would meet it later, and end in other bits.
+    All is done anew for each length of a batch: one kernel for several lengths would be used from the second one on,
+    so that a run that is gone on with within an epoch would meet it later, and end in other bits.
     """
-    if cfg["trainer"].get("compile"):
+    compiled, graphs = bool(settings.get("compile")), bool(settings.get("cuda_graphs"))
+    if graphs and device.type != "cuda":
+        log.info("trainer.cuda_graphs: there are none on %s", device.type)
+        graphs = False
+    if compiled or graphs:
         torch._dynamo.config.recompile_limit = 64  # beyond it torch compiles no more, and says nothing
-        task.net.compile(dynamic=False)  # type: ignore[union-attr]
+        record = {"mode": "reduce-overhead"} if compiled else {"backend": "cudagraphs"}
+        net.compile(dynamic=False, **(record if graphs else {}))
+    if graphs:
+        own_outputs(net)
+
+
+def own_outputs(net: nn.Module) -> None:
+    """Let a compiled net give copies: what a graph gives is overwritten when it is launched again."""
+    launch = net._compiled_call_impl
+    assert launch is not None
+
+    def launch_and_copy(*args: Any, **kwargs: Any) -> Any:
+        return tree_map_only(Tensor, Tensor.clone, launch(*args, **kwargs))
+
+    net._compiled_call_impl = launch_and_copy
+
+
+def give_back_memory() -> None:
+    """Return the holes in the heap to the system, where its C library can: a run leaves some megabytes of them."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

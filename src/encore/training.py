@@ -29,7 +29,14 @@ from encore.record.record import Record
 from encore.record.result import Result
 from encore.record.start import starting_point
 from encore.rehearsal import check_accelerator, check_last_batch, rehearse
-from encore.speed import allow_tf32, compile_net, convolutions_channels_last, without_moving_logs, without_nvml
+from encore.speed import (
+    allow_tf32,
+    compile_net,
+    convolutions_channels_last,
+    give_back_memory,
+    without_moving_logs,
+    without_nvml,
+)
 from encore.stopping import Stop
 
 
@@ -63,7 +70,7 @@ def train(cfg: dict, record: Record, stop: Stop) -> Result:
             manifest = Manifest.begin(record.folder, record.result, cfg, parts.data, parts.trainer)
             manifest.attempt(record.result.started, start)
             record.manifest, record.stepped = manifest, True
-            compile_net(cfg, parts.task)
+            compile_parts(cfg, parts)
             with profiled(cfg, parts, record.folder):
                 fit(parts, start.path if start else None)
             record.seconds_before = parts.position.seconds_before
@@ -94,7 +101,7 @@ def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
     """What a rank other than the first does: the same fit and test, recording nothing."""
     with quiet():
         parts = assemble(cfg, folder, stop)
-        compile_net(cfg, parts.task)
+        compile_parts(cfg, parts)
         fit(parts, start)
         test(parts, folder / "checkpoints" / BEST)
 
@@ -119,7 +126,7 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
             raise InputError(f"{checkpoint} does not fit the run's model: {problem}") from problem
         if not parts.data.sizes["test"]:
             raise InputError(f"data={cfg['data']['name']} has no test set")
-        compile_net(cfg, parts.task)
+        compile_parts(cfg, parts)
         return score(parts)
 
 
@@ -218,6 +225,11 @@ def describe(cfg: dict, parts: Parts) -> None:
             logger.describe(cfg, parts.task.net, example, metrics)
 
 
+def compile_parts(cfg: dict, parts: Parts) -> None:
+    """Compile the net for the trainer's device, if that is asked for."""
+    compile_net(cfg["trainer"], parts.task.net, parts.trainer.strategy.root_device)  # type: ignore[arg-type]
+
+
 def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[None]:
     """Finds where the time of a fit goes, if that is asked for."""
     wanted = cfg["trainer"].get("profile")
@@ -226,6 +238,7 @@ def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[No
 
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
+    parts.data.close_test()
     with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer), without_moving_logs():
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
@@ -248,6 +261,7 @@ def told_to_stop() -> Iterator[None]:
 
 def test(parts: Parts, best: Path) -> dict[str, float]:
     """Load the best weights and test them, once; nothing where there is no test set."""
+    give_back_memory()
     parts.trainer.strategy.barrier()
     if parts.checkpoints is not None:
         held = load(best)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from encore.data.loaders import Loader, Order, Resident, Streamed
+from encore.data.loaders import Loader, Memory, Order, Resident, Streamed
 from encore.data.normalize import Affine
 from encore.data.sources import ArraySource
 
@@ -10,11 +10,12 @@ SOURCE = ArraySource(torch.arange(25.0).reshape(25, 1), torch.arange(25) % 5)
 IDENTITY = Affine(torch.zeros(1), torch.ones(1))
 
 
+def loader(gather, order, epoch=0, first=0):
+    return Loader(gather, order, IDENTITY, CPU, Memory(), lambda: (epoch, first))
+
+
 def batches(gather, order, epoch=0, first=0):
-    return [
-        (inputs.flatten().tolist(), targets.tolist())
-        for inputs, targets in Loader(gather, order, IDENTITY, CPU, lambda: (epoch, first))
-    ]
+    return [(inputs.flatten().tolist(), targets.tolist()) for inputs, targets in loader(gather, order, epoch, first)]
 
 
 def test_an_epoch_has_every_example_once_with_its_target():
@@ -76,3 +77,38 @@ def test_ranks_share_each_batch():
 def test_pictures_stay_bytes_until_they_are_a_batch():
     source = ArraySource(torch.zeros(10, 1, 4, 4, dtype=torch.uint8), torch.zeros(10, dtype=torch.long))
     assert Resident(source, CPU).inputs.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("gather", [Resident(SOURCE, CPU), Streamed(SOURCE, 0, pin_memory=False)])
+def test_a_batch_that_is_kept_stays_as_it_is(gather):
+    kept = [(inputs, inputs.clone()) for inputs, _ in loader(gather, Order(torch.arange(25), 4, seed=0))]
+    assert all(inputs.equal(as_given) for inputs, as_given in kept)
+
+
+def test_memory_is_taken_again_once_nothing_refers_to_it():
+    memory = Memory()
+    first = memory((3, 4))
+    view, place = first.view(-1)[2:], first.data_ptr()
+    del first
+    second = memory((3, 4))
+    assert second.data_ptr() != place  # the view is there still
+    del view
+    assert memory((2, 2)).data_ptr() == place
+    assert second.data_ptr() != memory((3, 4)).data_ptr() == place
+
+
+def test_memory_that_autograd_needs_is_not_taken_again():
+    memory = Memory()
+    inputs, weight = memory((2, 3)).fill_(5), torch.ones(3, 1, requires_grad=True)
+    loss = (inputs @ weight).sum()
+    del inputs
+    memory((2, 3)).fill_(7)
+    loss.backward()
+    assert weight.grad.flatten().tolist() == [10, 10, 10]
+
+
+def test_memory_that_is_too_small_is_let_go_of():
+    memory = Memory()
+    for size in (1, 10, 5, 100):
+        memory((size,))
+    assert [len(array) for array in memory.arrays] == [100]

@@ -48,6 +48,7 @@ class DataModule(pl.LightningDataModule):
         recipe = self.recipe
         verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
+        self.test_source: Source | None
         self.split = stratified(
             self.source.targets,
             val=recipe["val_fraction"],
@@ -56,12 +57,22 @@ class DataModule(pl.LightningDataModule):
             seed=recipe["split_seed"],
         )
         self.check_batch_size()
-        self.test_source, self.test_indices = self.source, self.split.test
-        if recipe.get("test"):
-            self.test_source = open_source(recipe["test"], recipe, self.data_dir)
-            self.test_indices = torch.arange(len(self.test_source.targets))
+        self.test_source, self.test_indices = self.open_test()
         self.normalize = fit(recipe["normalize"], self.source, self.split.train, tuple(recipe["shape"]))
         self.loaded = True
+
+    def open_test(self) -> tuple[Source, Tensor]:
+        """The test examples: a source, and which of it they are."""
+        recipe = self.recipe
+        if not recipe.get("test"):
+            return self.source, self.split.test
+        source = open_source(recipe["test"], recipe, self.data_dir)
+        return source, torch.arange(len(source.targets))
+
+    def close_test(self) -> None:
+        """Let go of a test set's memory until it is asked for: it is not looked at while a run trains."""
+        if self.recipe.get("test"):
+            self.test_source = None
 
     def check_batch_size(self) -> None:
         """A batch holds no more than there is."""
@@ -107,6 +118,8 @@ class DataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader | list:
         """Test batches, always in the same order; none without a test set."""
+        if self.test_source is None:
+            self.test_source, self.test_indices = self.open_test()
         return self.evaluation(self.test_source, self.test_indices)
 
     def evaluation(self, source: Source, indices: torch.Tensor) -> Loader | list:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,53 +47,56 @@ def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...])
         center, spread = constants(norm, shape[0])
     else:
         center, spread = FITS[norm](source, train, unit)
-    spread = torch.where(spread > 0, spread, 1.0)  # a constant column stays finite
+    spread = np.where(spread > 0, spread, 1.0)  # a constant column stays finite
     view = (-1, *[1] * (len(shape) - 1))
-    return Affine((center * unit).float().view(view), (1 / (unit * spread)).float().view(view))
+    values = (center * unit, 1 / (unit * spread))
+    return Affine(*(torch.from_numpy(value.astype(np.float32).reshape(view)) for value in values))
 
 
-def standardize(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+def standardize(source: Source, train: Tensor, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sample standard deviation, each float64 [channels], in one pass over the examples."""
-    count, mean, squares = 0, torch.zeros(()), torch.zeros(())
+    count, mean, squares = 0, np.zeros(1), np.zeros(1)
     for values in columns(source, train, unit):  # Chan et al. 1979: exact for values far from 0, too
         added, center = values.shape[1], values.mean(1)
         offset = center - mean
-        squares = squares + ((values - center[:, None]) ** 2).sum(1) + offset**2 * (count * added / (count + added))
+        values -= center[:, None]
+        values *= values
+        squares = squares + values.sum(1) + offset**2 * (count * added / (count + added))
         mean = mean + offset * (added / (count + added))
         count += added
-    return mean, (squares / max(count - 1, 1)).sqrt()
+    return mean, np.sqrt(squares / max(count - 1, 1))
 
 
-def minmax(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+def minmax(source: Source, train: Tensor, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Minimum and range, each float64 [channels]."""
-    bounds = [(values.amin(1), values.amax(1)) for values in columns(source, train, unit)]
-    low = torch.stack([pair[0] for pair in bounds]).amin(0)
-    high = torch.stack([pair[1] for pair in bounds]).amax(0)
+    bounds = [(values.min(1), values.max(1)) for values in columns(source, train, unit)]
+    low, high = np.min([low for low, _ in bounds], 0), np.max([high for _, high in bounds], 0)
     return low, high - low
 
 
-def none(source: Source, train: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+def none(source: Source, train: Tensor, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Nothing taken away, and nothing divided by."""
-    return torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+    return np.zeros(1), np.ones(1)
 
 
-FITS: dict[str, Callable[[Source, Tensor, float], tuple[Tensor, Tensor]]] = {
+FITS: dict[str, Callable[[Source, Tensor, float], tuple[np.ndarray, np.ndarray]]] = {
     "standardize": standardize,
     "minmax": minmax,
     "none": none,
 }
 
 
-def constants(norm: dict, channels: int) -> tuple[Tensor, Tensor]:
+def constants(norm: dict, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Given mean and standard deviation, each float64 [channels]."""
     for key, values in norm.items():
         if len(values) not in (1, channels):
             raise ConfigError(f"data.normalize.{key} has {len(values)} values; the data have {channels} channels")
-    mean, std = (torch.tensor(norm[key], dtype=torch.float64) for key in ("mean", "std"))
+    mean, std = (np.array(norm[key], np.float64) for key in ("mean", "std"))
     return mean, std
 
 
-def columns(source: Source, indices: Tensor, unit: float) -> Iterator[Tensor]:
+def columns(source: Source, indices: Tensor, unit: float) -> Iterator[np.ndarray]:
     """The inputs a chunk at a time, as float64 [channels, values]."""
     for chunk in indices.split(CHUNK):
-        yield source.read(chunk.tolist()).transpose(0, 1).flatten(1).double() / unit
+        values = source.read(chunk.tolist()).transpose(0, 1).flatten(1).numpy()
+        yield np.divide(values, unit, dtype=np.float64)

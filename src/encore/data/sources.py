@@ -40,7 +40,7 @@ class ArraySource:
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The inputs of the indices, [k, *shape]."""
-        return self.inputs[torch.as_tensor(indices)]
+        return self.inputs.index_select(0, torch.as_tensor(indices))
 
 
 class MapSource:
@@ -185,10 +185,10 @@ def read(dataset: Any, data: dict) -> Source:
     labels = np.asarray(found)
     if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels == labels.round()).all()):
         raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
-    targets = torch.as_tensor(labels).long().flatten()
-    if not len(targets):
+    labels = labels.astype(np.int64).flatten()
+    if not len(labels):
         raise InputError(f"data={name} holds no examples")
-    low, high = int(targets.min()), int(targets.max())
+    low, high, targets = int(labels.min()), int(labels.max()), torch.from_numpy(labels)
     if low < 0 or high >= classes:
         raise InputError(
             f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}"

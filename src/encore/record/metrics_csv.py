@@ -119,11 +119,12 @@ class MetricsCSV(Logger):
         write_text(self.file, "".join(map(self.line, [header, *rows])))
 
     def finalize(self, status: str) -> None:
-        """Write what is pending."""
+        """Write what is pending, and close the file; it is opened again for the next row."""
         self.flush()
+        self.close()
 
     def close(self) -> None:
-        """Close the file; it is opened again for the next row."""
+        """Close the file."""
         if self.stream is not None:
             self.stream.close()
             self.stream = None
