@@ -239,6 +239,7 @@ def profiled(cfg: dict, parts: Parts, folder: Path) -> AbstractContextManager[No
 def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
     parts.data.close_test()
+    give_back_memory()
     with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer), without_moving_logs():
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)

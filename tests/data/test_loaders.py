@@ -69,9 +69,13 @@ def test_streaming_draws_nothing_from_the_run_s_generator():
 def test_ranks_share_each_batch():
     whole = Order(torch.arange(25), 8, seed=0)
     indices = whole.of_epoch(0)
-    ranks = [Order(torch.arange(25), 8, seed=0, rank=rank, world_size=3).batches(indices) for rank in range(3)]
-    for batch, *parts in zip(whole.batches(indices), *ranks, strict=True):
-        assert sorted(torch.cat(parts).tolist()) == sorted(batch.tolist())
+    ranks = [Order(torch.arange(25), 8, seed=0, rank=rank, world_size=3) for rank in range(3)]
+    assert ranks[0].of_rank(indices, 4)[1] == []
+    for first in range(4):
+        of_each = [torch.split(*order.of_rank(indices, first)) for order in (whole, *ranks)]
+        for batch, *parts in zip(*of_each, strict=True):
+            assert sorted(torch.cat(parts).tolist()) == sorted(batch.tolist())
+        assert of_each[0][0].equal(indices[8 * first : 8 * first + 8])
 
 
 def test_pictures_stay_bytes_until_they_are_a_batch():
