@@ -232,16 +232,16 @@ def test_the_logged_loss_is_the_batch_s_whatever_is_accumulated(run):
     assert logged[0] == logged[1]
 
 
-def test_a_net_that_cannot_be_traced_has_no_graph_but_trains(run, monkeypatch):
+def test_a_net_that_cannot_be_recorded_has_no_graph_but_trains(run, monkeypatch):
     from encore.models.mlp import MLP
 
     plain = MLP.forward
 
-    def untraceable(self, inputs):
-        assert not torch.jit.is_tracing(), "not while it is traced"
+    def unrecordable(self, inputs):
+        assert not torch.overrides.has_torch_function((inputs,)), "not while it is recorded"
         return plain(self, inputs)
 
-    monkeypatch.setattr(MLP, "forward", untraceable)
+    monkeypatch.setattr(MLP, "forward", unrecordable)
     result = run(SHORT)
     assert result.status == "finished"
     assert "no graph" in (result.folder / "train.log").read_text()

@@ -10,7 +10,6 @@ UNSAID = (
     r"The number of training batches \(\d+\) is smaller than the logging interval",  # epochs are logged anyway
     r"The '\w+_dataloader' does not have many workers",  # resident data need none
     r"(MPS|GPU) available but not used",  # the config asks for the CPU
-    r"`torch\.jit\.trace(_method)?` is (deprecated|not supported)",  # how torch itself draws the graph for TensorBoard
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",  # inside Lightning
 )
 

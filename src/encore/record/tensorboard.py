@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
@@ -19,6 +19,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from encore.errors import InputError
 from encore.record.files import make_durable
+from encore.record.graph import graph
 
 log = logging.getLogger("encore")
 
@@ -62,7 +63,7 @@ class TensorBoard(TensorBoardLogger):
 
         Args:
             cfg: the run's config.
-            net: the net; it is traced as it evaluates.
+            net: the net; it is run once, as it evaluates.
             example: inputs of a batch, [n, *shape].
             metrics: names without their split, such as `loss`.
         """
@@ -70,13 +71,13 @@ class TensorBoard(TensorBoardLogger):
         self.writer.add_custom_scalars({"Training against validation": charts})
         config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
         self.writer.add_text("config", "\n".join(f"    {line}" for line in config.splitlines()))
-        training = net.training
         try:
-            with torch.no_grad():
-                self.writer.add_graph(net.eval(), example)
-        except Exception as problem:  # whatever a net does that cannot be traced
-            log.info("TensorBoard shows no graph, the net cannot be traced: %s", str(problem).splitlines()[0])
-        net.train(training)
+            event = Event(graph_def=graph(net, example).SerializeToString())
+        except Exception as problem:  # whatever a net does that cannot be recorded
+            reason = str(problem).partition("\n")[0] or type(problem).__name__
+            log.info("TensorBoard shows no graph, the net cannot be recorded: %s", reason)
+        else:
+            self.writer._get_file_writer().add_event(event)
 
     @rank_zero_only
     def conclude(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
