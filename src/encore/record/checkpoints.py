@@ -10,6 +10,7 @@ from torch import Tensor
 
 from encore.errors import ConfigError, InputError
 from encore.record.checkpoint_files import BEST, LAST, load, save
+from encore.speed import give_back_memory
 
 # A checkpoint takes at most this part of the time since the one before.
 SHARE = 0.01
@@ -126,6 +127,7 @@ class Checkpoints(Checkpoint):
             if not self.cost:
                 check_plain(self.folder / LAST)
             self.save_best(task)
+        give_back_memory()
         self.step = trainer.global_step
         self.saved = time.monotonic()
         self.cost = self.saved - began
