@@ -5,10 +5,12 @@ import copy
 import pytest
 import torch
 from endings import SMALL, asked_to_stop, assert_same
+from pytorch_lightning.trainer.connectors.logger_connector.result import _Metadata, _ResultMetric
 from torch import nn
+from torchmetrics import MeanMetric
 
 from encore.errors import ConfigError, Preempted
-from encore.speed import compile_net, own_outputs
+from encore.speed import compile_net, own_outputs, without_moving_logs
 
 
 def test_channels_last_is_how_weights_lie_and_nothing_else(run):
@@ -37,6 +39,7 @@ def test_a_net_is_recorded_anew_for_each_length_and_its_outputs_are_the_caller_s
     """Torch leaves graphs out on a CPU; what surrounds them is the same."""
     net = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.5))
     plain = copy.deepcopy(net)
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
     compile_net({"cuda_graphs": True}, net, torch.device("cuda"))
     for length in (6, 6, 2):
         inputs = torch.randn(length, 4)
@@ -45,6 +48,7 @@ def test_a_net_is_recorded_anew_for_each_length_and_its_outputs_are_the_caller_s
             torch.manual_seed(length)
             each(inputs).sum().backward()
         assert net[0].weight.grad.equal(plain[0].weight.grad)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] - before == 2
 
 
 def test_outputs_that_are_overwritten_are_copied():
@@ -53,6 +57,23 @@ def test_outputs_that_are_overwritten_are_copied():
     own_outputs(net)
     first, second = net(torch.ones(1)), net(torch.ones(1))
     assert (first["logits"].item(), second["logits"].item()) == (1, 2)
+
+
+def test_graphs_that_would_add_to_gradients_are_refused(run):
+    with pytest.raises(ConfigError, match=r"trainer\.cuda_graphs=true cannot accumulate gradients"):
+        run({**SMALL, "trainer.cuda_graphs": True, "trainer.accumulate_grad_batches": 2})
+
+
+def test_lightning_moves_logs_as_it_did_once_a_run_is_over():
+    plain, metric = _ResultMetric.to, MeanMetric()
+    with without_moving_logs():
+        logged = _ResultMetric(_Metadata("training_step", "loss"), is_tensor=False)
+        logged.update(metric, 1)
+        assert logged.to("meta").value.device.type == "meta"
+        sums = _ResultMetric(_Metadata("training_step", "loss"), is_tensor=True)
+        assert sums.to(torch.device("cpu")) is sums
+        assert sums.to(torch.device("meta")).value.device.type == "meta"
+    assert _ResultMetric.to is plain
 
 
 def test_tf32_is_allowed_or_not(run):

@@ -55,7 +55,10 @@ class Execution(_AutomaticOptimization):
         super().__init__(trainer)
         self.steps, self.stop, self.record = steps, stop, record
         self.limit = 0  # known when the first step is taken
+        # What a call has in hand.
         self.batch: Any = None
+        self.batches: Any = None
+        self.take_step: Any = None
 
     def prepare(self) -> None:
         """Find out what a call may hold; the trainer knows its task, its strategy and its precision now."""
@@ -87,14 +90,14 @@ class Execution(_AutomaticOptimization):
         until = time.monotonic() + SECONDS
         output = self.lightning_step(optimizer, batch_idx, kwargs)
         if self.limit != 1 and not self.trainer.fit_loop._should_accumulate():
-            self.optimizer, self.arguments, self.take_step = optimizer, tuple(kwargs), bare_step(optimizer)
-            self.batches: Any = self.trainer.train_dataloader
+            self.optimizer, self.arguments, self.batches = optimizer, tuple(kwargs), self.trainer.train_dataloader
+            self.take_step = bare_step(optimizer)
             self.accumulated, self.clipped = self.trainer.accumulate_grad_batches, bool(self.trainer.gradient_clip_val)
             for _ in range(self.room()):
                 if self.stop.asked is not None or self.trainer.should_stop or time.monotonic() > until:
                     break
                 self.step()
-            self.batch = None
+            self.batch = self.batches = self.take_step = None  # what they hold is for others
         return output
 
     def lightning_step(self, optimizer: Optimizer, index: int, kwargs: "OrderedDict[str, Any]") -> dict[str, Any]:

@@ -57,6 +57,19 @@ def check_accelerator(cfg: dict) -> None:
         )
 
 
+def check_graphs(cfg: dict, trainer: pl.Trainer) -> None:
+    """Raise ConfigError if CUDA graphs would have to add to gradients, which the next launch overwrites."""
+    accumulates = trainer.accumulate_grad_batches > 1 or any(
+        isinstance(part, pl.callbacks.GradientAccumulationScheduler)
+        for part in trainer.callbacks  # type: ignore[attr-defined]
+    )
+    if cfg["trainer"].get("cuda_graphs") and accumulates:
+        raise ConfigError(
+            "trainer.cuda_graphs=true cannot accumulate gradients: use trainer.accumulate_grad_batches=1 and a larger "
+            "data.batch_size, or trainer.cuda_graphs=false"
+        )
+
+
 def check_last_batch(cfg: dict, data: DataModule, net: nn.Module) -> None:
     """Every rank has enough of every batch: an example, and for batch norm over one value a channel two."""
     size, examples, ranks = cfg["data"]["batch_size"], data.sizes["train"], device_count(cfg)

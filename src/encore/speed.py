@@ -13,7 +13,6 @@ from pytorch_lightning.trainer.connectors.logger_connector.result import _Result
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_map_only
-from torchmetrics import Metric
 
 log = logging.getLogger("encore")
 
@@ -65,7 +64,7 @@ def own_outputs(net: nn.Module) -> None:
 
 def give_back_memory() -> None:
     """Return the holes in the heap to the system, where its C library can: a run leaves some megabytes of them."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
         trim(0)
 
@@ -89,14 +88,16 @@ def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
 def without_moving_logs() -> Iterator[None]:
     """Spare Lightning that it moves every value's sum, each time it is logged, to where it is: 0.3 ms."""
 
+    plain = _ResultMetric.to
+
     def to(sums: _ResultMetric, *args: Any, **kwargs: Any) -> _ResultMetric:
         here = getattr(sums, "value", None)
         if isinstance(here, Tensor) and args == (here.device,) and not kwargs:
             return sums
-        return Metric.to(sums, *args, **kwargs)
+        return plain(sums, *args, **kwargs)
 
     _ResultMetric.to = to  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
-        del _ResultMetric.to
+        _ResultMetric.to = plain  # type: ignore[method-assign]

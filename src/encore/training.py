@@ -28,7 +28,7 @@ from encore.record.profile import profiling
 from encore.record.record import Record
 from encore.record.result import Result
 from encore.record.start import starting_point
-from encore.rehearsal import check_accelerator, check_last_batch, rehearse
+from encore.rehearsal import check_accelerator, check_graphs, check_last_batch, rehearse
 from encore.speed import (
     allow_tf32,
     compile_net,
@@ -147,6 +147,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     check_last_batch(cfg, data, task.net)  # type: ignore[arg-type]
     losses = Losses(folder)
     trainer = build_trainer(cfg, folder, data, losses)
+    check_graphs(cfg, trainer)
     checkpoints = next((found for found in trainer.callbacks if isinstance(found, Checkpoints)), None)  # type: ignore[attr-defined]
     position = Position(checkpoints, stop, restorable(losses, *trainer.loggers))
     trainer.callbacks.insert(0, position)  # type: ignore[attr-defined]

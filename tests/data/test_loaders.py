@@ -115,4 +115,20 @@ def test_memory_that_is_too_small_is_let_go_of():
     memory = Memory()
     for size in (1, 10, 5, 100):
         memory((size,))
-    assert [len(array) for array in memory.arrays] == [100]
+    assert [len(array) for array in memory.arrays[1:]] == [100]
+
+
+def test_whoever_keeps_many_batches_keeps_them_alone():
+    memory = Memory()
+    kept = [memory((2,)).fill_(number) for number in range(10)]
+    assert len(memory.arrays) <= 1 + Memory.kept
+    assert [tensor[0].item() for tensor in kept] == list(range(10))
+    assert memory((0, 3)).shape == (0, 3)
+    assert [tensor[0].item() for tensor in kept] == list(range(10))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_rank_may_have_nothing_of_a_batch(workers):
+    order = Order(torch.arange(9), 8, rank=2, world_size=3)
+    for gather in (Resident(SOURCE, CPU), Streamed(SOURCE, workers, pin_memory=False)):
+        assert [len(inputs) for inputs, _ in batches(gather, order)] == [2, 0]

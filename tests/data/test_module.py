@@ -1,8 +1,11 @@
+import weakref
+
 import pytest
 import torch
 
 from encore.compose import config_from
 from encore.data.module import DataModule
+from encore.errors import InputError
 
 
 @pytest.fixture
@@ -14,10 +17,29 @@ def data(mnist_files):
 
 
 def test_a_test_set_is_not_held_while_a_run_trains_and_is_the_same_again(data):
-    before = data.test_source.inputs.clone()
+    before, held = data.test_source.inputs.clone(), weakref.ref(data.test_source)
     data.close_test()
-    assert data.test_source is None
+    assert held() is None
     assert data.sizes["test"] == 100
-    source, indices = data.open_test()
-    assert source.inputs.equal(before)
-    assert indices.equal(torch.arange(100))
+    assert data.opened_test().inputs.equal(before)
+    assert data.test_indices.equal(torch.arange(100))
+
+
+def test_a_test_set_that_has_changed_meanwhile_is_refused(data, mnist_files):
+    data.close_test()
+    labels = data.data_dir / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    content = bytearray(labels.read_bytes())
+    content[-1] = (content[-1] + 1) % 10
+    labels.write_bytes(content)
+    with pytest.raises(InputError, match="the test set of data=mnist has changed since the run began"):
+        data.opened_test()
+
+
+def test_a_run_lets_go_of_its_test_set_and_tests_it(run, mnist_files, monkeypatch):
+    held = []
+    note = DataModule.note
+    monkeypatch.setattr(DataModule, "note", lambda data, *args: (held.append(data.test_source), note(data, *args)))
+    folder = mnist_files("MNIST")
+    result = run({"data": "mnist", "data.sha256": None, "data_dir": str(folder), "trainer.max_epochs": 1})
+    assert held == [None]
+    assert "test/accuracy" in result.metrics

@@ -61,6 +61,11 @@ def test_only_training_examples_are_read(norm):
     assert first.center.equal(second.center)
 
 
+def test_a_constant_column_of_bytes_is_not_blown_up():
+    table = torch.arange(256, dtype=torch.uint8).repeat(511, 1)
+    assert fit("standardize", source(table), torch.arange(511), (256,)).scale.max() <= 1
+
+
 def test_a_constant_column_stays_finite():
     table = torch.tensor([[1.0, 5.0], [2.0, 5.0]])
     for norm in ("standardize", "minmax"):

@@ -44,13 +44,24 @@ def backward(net, step):
     net(inputs).square().mean().backward()
 
 
-def same(one, other):
-    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+def halve(optimizer):
+    """What a schedule does."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] * 0.5
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_steps_are_the_optimizer_s_own(name):
-    (plain, by_torch), (net, optimizer) = net_and(*OPTIMIZERS[name]), net_and(*OPTIMIZERS[name])
+def no_momentum(optimizer):
+    for group in optimizer.param_groups:
+        if "momentum" in group:
+            group["momentum"] = 0.0
+
+
+def new_states(optimizer):
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+
+
+def compare(pair, others, meanwhile=lambda net, optimizer: None):
+    (plain, by_torch), (net, optimizer) = pair, others
     for number in range(6):
         if number in (0, 1, 4):  # looked up again now and then
             step = bare_step(optimizer)
@@ -59,13 +70,48 @@ def test_steps_are_the_optimizer_s_own(name):
             if number == 3:
                 each[0].bias.grad = None  # it stays where it is
             take()
-        for each in (by_torch, optimizer):
-            each.param_groups[0]["lr"] = each.param_groups[0]["lr"] * 0.5  # what a schedule does
-        same(net, plain)
-    assert copy.deepcopy(optimizer.state_dict()).keys() == by_torch.state_dict().keys()
+        if number == 2:
+            meanwhile(plain, by_torch)
+            meanwhile(net, optimizer)
+        assert all(torch.equal(a, b) for a, b in zip(net.parameters(), plain.parameters(), strict=True))
     for state, expected in zip(optimizer.state.values(), by_torch.state.values(), strict=True):
         assert state.keys() == expected.keys()
-        assert all(torch.equal(torch.as_tensor(state[key]), torch.as_tensor(expected[key])) for key in state)
+        for key, value in expected.items():
+            assert (state[key] is None) == (value is None)
+            assert value is None or torch.equal(torch.as_tensor(state[key]), torch.as_tensor(value))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("change", [halve, no_momentum, new_states])
+def test_steps_are_the_optimizer_s_own(name, change):
+    compare(
+        net_and(*OPTIMIZERS[name]),
+        net_and(*OPTIMIZERS[name]),
+        meanwhile=lambda net, optimizer: change(optimizer),
+    )
+
+
+def test_weights_whose_memory_is_replaced_are_stepped_with():
+    def replace(net, optimizer):
+        for parameter in net.parameters():
+            parameter.data = parameter.data.clone() * 0.9
+
+    adam = torch.optim.Adam, {"fused": True}
+    compare(net_and(*adam), net_and(*adam), meanwhile=replace)
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_states_are_looked_up_once_with_a_schedule_too(scheduled, monkeypatch):
+    net, optimizer = net_and(torch.optim.Adam, {"fused": True})
+    if scheduled:
+        torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+    backward(net, 0)
+    optimizer.step()
+    step = bare_step(optimizer)
+    monkeypatch.setattr(torch.optim.Adam, "_init_group", None)
+    before = net[0].weight.clone()
+    step()
+    assert not net[0].weight.equal(before)
 
 
 def test_whoever_hooks_in_is_called():

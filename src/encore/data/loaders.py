@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
-from mmap import mmap
 
 import numpy as np
 import torch
@@ -132,30 +131,31 @@ class Loader:
 class Memory:
     """Memory of one tensor after another, which is taken again when nothing refers to a tensor any more.
 
-    What is allocated anew for every block leaves holes in the heap, ten times its size.
+    What is allocated anew for every block leaves holes in the heap, ten times its size. The tensors cannot be resized.
     """
 
+    kept = 4  # arrays; whoever keeps more batches than that keeps their memory alone
+
     def __init__(self) -> None:
-        self.arrays: list[np.ndarray] = []
+        self.arrays = [np.empty(0, np.float32)]  # the first one is nobody's
 
     def __call__(self, shape: Sequence[int]) -> Tensor:
         """A float32 tensor [*shape] with anything in it."""
         size = prod(shape)
-        counts = references(self.arrays)
-        for array, count in zip(self.arrays, counts, strict=True):
-            if count == IDLE and len(array) >= size:
+        idle, *counts = references(self.arrays)
+        nobody, *others = self.arrays
+        for array, count in zip(others, counts, strict=True):
+            if count == idle and len(array) >= size:
                 return torch.from_numpy(array)[:size].view(*shape)
-        array = np.frombuffer(mmap(-1, 4 * max(1, size)), np.float32)
-        self.arrays = [*(held for held, count in zip(self.arrays, counts, strict=True) if count > IDLE), array]
+        busy = [array for array, count in zip(others, counts, strict=True) if count > idle]
+        array = torch.empty(size).numpy()
+        self.arrays = [nobody, *busy[1 - self.kept :], array]
         return torch.from_numpy(array)[:size].view(*shape)
 
 
 def references(arrays: list[np.ndarray]) -> list[int]:
     """How many there are to each array; a tensor of it is one."""
     return [sys.getrefcount(array) for array in arrays]
-
-
-IDLE = references([np.empty(0)])[0]  # in a list, and nowhere else
 
 
 class Resident:
@@ -217,4 +217,4 @@ class ByBatch(Dataset[Batch]):
         return len(self.source.targets)
 
     def __getitem__(self, indices: list[int]) -> Batch:
-        return self.source.read(indices), self.source.targets[torch.as_tensor(indices)]
+        return self.source.read(indices), self.source.targets[torch.as_tensor(indices, dtype=torch.long)]

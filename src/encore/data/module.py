@@ -10,9 +10,10 @@ from torch import Tensor
 
 from encore.data.loaders import Loader, Memory, Order, Resident, Streamed
 from encore.data.normalize import fit
-from encore.data.sources import Source, open_source, verify
+from encore.data.sources import ArraySource, Source, open_source, verify
 from encore.data.split import stratified
-from encore.errors import ConfigError
+from encore.errors import ConfigError, InputError
+from encore.record.checkpoint_files import digest
 
 Gather = Resident | Streamed
 
@@ -33,6 +34,7 @@ class DataModule(pl.LightningDataModule):
         self.recipe, self.data_dir, self.seed = recipe, Path(data_dir), seed
         self.placed: dict[tuple[int, torch.device], Gather] = {}
         self.memory = Memory()
+        self.test_source: Source | None = None
         self.loaded = False
         self.order_sha256 = hashlib.sha256().hexdigest()
 
@@ -48,7 +50,6 @@ class DataModule(pl.LightningDataModule):
         recipe = self.recipe
         verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
-        self.test_source: Source | None
         self.split = stratified(
             self.source.targets,
             val=recipe["val_fraction"],
@@ -71,8 +72,26 @@ class DataModule(pl.LightningDataModule):
 
     def close_test(self) -> None:
         """Let go of a test set's memory until it is asked for: it is not looked at while a run trains."""
-        if self.recipe.get("test"):
+        source = self.test_source
+        if self.recipe.get("test") and isinstance(source, ArraySource):
+            self.test_sha256 = examples_sha256(source)
+            self.placed = {key: placed for key, placed in self.placed.items() if key[0] != id(source)}
             self.test_source = None
+
+    def opened_test(self) -> Source:
+        """The test set, read again where it was let go of.
+
+        Raises:
+            InputError: it cannot be read any more, or has changed.
+        """
+        if self.test_source is None:
+            self.test_source, self.test_indices = self.open_test()
+            if examples_sha256(self.test_source) != self.test_sha256:
+                raise InputError(
+                    f"the test set of data={self.recipe['name']} has changed since the run began\n"
+                    "bring its files back, and the same command goes on"
+                )
+        return self.test_source
 
     def check_batch_size(self) -> None:
         """A batch holds no more than there is."""
@@ -118,9 +137,7 @@ class DataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> Loader | list:
         """Test batches, always in the same order; none without a test set."""
-        if self.test_source is None:
-            self.test_source, self.test_indices = self.open_test()
-        return self.evaluation(self.test_source, self.test_indices)
+        return self.evaluation(self.opened_test(), self.test_indices)
 
     def evaluation(self, source: Source, indices: torch.Tensor) -> Loader | list:
         """Batches of one epoch, each example once."""
@@ -176,3 +193,8 @@ class DataModule(pl.LightningDataModule):
         """
         order = self.train_order()
         return here * order.world_size / order.batch_length(batch)
+
+
+def examples_sha256(source: Source) -> str:
+    """The digest of a source's inputs and targets."""
+    return digest({name: value for name, value in vars(source).items() if isinstance(value, Tensor)})

@@ -47,7 +47,8 @@ def fit(norm: str | dict, source: Source, train: Tensor, shape: tuple[int, ...])
         center, spread = constants(norm, shape[0])
     else:
         center, spread = FITS[norm](source, train, unit)
-    spread = np.where(spread > 0, spread, 1.0)  # a constant column stays finite
+    # A constant column stays finite; its spread may be no more than the rounding of its mean.
+    spread = np.where(spread > 1e-12 * np.abs(center), spread, 1.0)
     view = (-1, *[1] * (len(shape) - 1))
     values = (center * unit, 1 / (unit * spread))
     return Affine(*(torch.from_numpy(value.astype(np.float32).reshape(view)) for value in values))

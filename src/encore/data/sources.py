@@ -40,7 +40,7 @@ class ArraySource:
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The inputs of the indices, [k, *shape]."""
-        return self.inputs.index_select(0, torch.as_tensor(indices))
+        return self.inputs.index_select(0, torch.as_tensor(indices, dtype=torch.long))
 
 
 class MapSource:
@@ -51,7 +51,8 @@ class MapSource:
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The inputs of the indices, decoded now, [k, *shape]."""
-        return torch.stack([self.example(int(index)) for index in indices])
+        examples = [self.example(int(index)) for index in indices]
+        return torch.stack(examples) if examples else torch.empty(0, *self.shape)
 
     def example(self, index: int) -> Tensor:
         """One input, [*shape]."""
@@ -183,7 +184,8 @@ def read(dataset: Any, data: dict) -> Source:
     if found is None:
         found = [dataset[index][1] for index in range(len(dataset))]
     labels = np.asarray(found)
-    if labels.dtype.kind not in "iub" and not (labels.dtype.kind == "f" and (labels == labels.round()).all()):
+    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all()
+    if labels.dtype.kind not in "iub" and not whole:
         raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
     labels = labels.astype(np.int64).flatten()
     if not len(labels):

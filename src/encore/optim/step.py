@@ -14,17 +14,19 @@ GroupStep = Callable[[list[Tensor]], None]
 
 
 def bare_step(optimizer: Optimizer) -> Callable[[], Any]:
-    """A step with the same bits, good until parameters or states are replaced; settings may change.
+    """A step with the same bits, without torch's wrapper for hooks and profilers where nobody hooks in.
 
-    Without torch's wrapper for hooks and profilers, where nobody hooks in; and for the fused Adam, AdamW and SGD
-    without collecting their states anew, which are those of a step that was taken before.
+    The fused Adam, AdamW and SGD do not collect their states anew either, which are those of a step that was taken
+    before. Settings of the groups may change; not whether there are hooks.
     """
     wrapped = getattr(type(optimizer).step, "__wrapped__", None)
     hooks = (
         optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks,
         _global_optimizer_pre_hooks, _global_optimizer_post_hooks,
     )  # fmt: skip
-    if wrapped is None or any(hooks) or "step" in vars(optimizer) or not hasattr(type(optimizer).step, "hooked"):
+    # What a schedule puts in the place of `step` only notes that there was one.
+    replaced = "step" in vars(optimizer) and not hasattr(optimizer.step, "_wrapped_by_lr_sched")
+    if wrapped is None or any(hooks) or replaced or not hasattr(type(optimizer).step, "hooked"):
         return lambda: optimizer.step()
     unhooked = partial(wrapped, optimizer)
     prepare = FUSED_STEPS.get(type(optimizer))
@@ -35,15 +37,19 @@ def bare_step(optimizer: Optimizer) -> Callable[[], Any]:
     except KeyError:  # a parameter that has had no gradient yet
         return unhooked
     groups = [group["params"] for group in optimizer.param_groups]
+    states, momenta = optimizer.state, with_momentum(optimizer)
 
     def step() -> Any:
+        if optimizer.state is not states or with_momentum(optimizer) != momenta:
+            return unhooked()
         gradients = [[parameter.grad for parameter in group] for group in groups]
         for given in gradients:
             for gradient in given:
                 if gradient is None:
                     return unhooked()
-        for group_step, given in zip(steps, gradients, strict=True):
-            group_step(given)
+        with torch.no_grad():
+            for group_step, given in zip(steps, gradients, strict=True):
+                group_step(given)
         return None
 
     return step
@@ -58,7 +64,6 @@ def uniform(group: dict[str, Any]) -> bool:
 
 def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
     """A step of Adam or AdamW."""
-    parameters = without_graph(group)
     averages, squares, counts = (of(optimizer, group, name) for name in ("exp_avg", "exp_avg_sq", "step"))
     largest = of(optimizer, group, "max_exp_avg_sq") if group["amsgrad"] else []
     kernel = torch._fused_adamw_ if group["decoupled_weight_decay"] else torch._fused_adam_
@@ -67,7 +72,7 @@ def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
         torch._foreach_add_(counts, 1)
         beta1, beta2 = group["betas"]
         kernel(
-            parameters, gradients, averages, squares, largest, counts,
+            group["params"], gradients, averages, squares, largest, counts,
             lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
             amsgrad=group["amsgrad"], maximize=group["maximize"], grad_scale=None, found_inf=None,
         )  # fmt: skip
@@ -77,12 +82,11 @@ def adam(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
 
 def sgd(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
     """A step of SGD."""
-    parameters = without_graph(group)
     momenta = of(optimizer, group, "momentum_buffer") if group["momentum"] else []
 
     def step(gradients: list[Tensor]) -> None:
         torch._fused_sgd_(
-            parameters, gradients, momenta,
+            group["params"], gradients, momenta,
             weight_decay=group["weight_decay"], momentum=group["momentum"], lr=group["lr"],
             dampening=group["dampening"], nesterov=group["nesterov"], maximize=group["maximize"],
             is_first_step=False, grad_scale=None, found_inf=None,
@@ -91,9 +95,9 @@ def sgd(optimizer: Optimizer, group: dict[str, Any]) -> GroupStep:
     return step
 
 
-def without_graph(group: dict[str, Any]) -> list[Tensor]:
-    """The parameters' own memory, which may be written to while gradients are recorded."""
-    return [parameter.detach() for parameter in group["params"]]
+def with_momentum(optimizer: Optimizer) -> list[bool]:
+    """Which groups have a momentum, and so a state for it."""
+    return [bool(group.get("momentum")) for group in optimizer.param_groups]
 
 
 def of(optimizer: Optimizer, group: dict[str, Any], name: str) -> list[Tensor]:

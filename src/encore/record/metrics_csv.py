@@ -3,7 +3,7 @@
 import csv
 import io
 from pathlib import Path
-from typing import Any, ClassVar, TextIO
+from typing import Any, ClassVar
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -29,7 +29,6 @@ class MetricsCSV(Logger):
         self.columns = list(FIRST)
         self.rows = 0
         self.pending: dict[str, Any] = {}
-        self.stream: TextIO | None = None
 
     def start(self, folder: Path) -> None:
         """Write into a run's folder from now on."""
@@ -65,11 +64,12 @@ class MetricsCSV(Logger):
         if new or not self.rows:
             rows = self.read()
             self.columns += new
-            self.write(rows)
-        if self.stream is None:
-            self.stream = self.file.open("a", newline="")
-        self.stream.write(self.line(self.pending))
-        self.stream.flush()
+            write_text(
+                self.file,
+                "".join(map(self.line, [dict(zip(self.columns, self.columns, strict=True)), *rows])),
+            )
+        with self.file.open("ab", buffering=0) as stream:  # a third of the time that text takes
+            stream.write(self.line(self.pending).encode())
         self.rows += 1
         self.pending = {}
 
@@ -110,21 +110,9 @@ class MetricsCSV(Logger):
         if len(rows) < position["rows"]:
             raise InputError(f"{source / 'metrics.csv'} is truncated: it has fewer than {position['rows']} rows")
         self.columns, self.rows = list(position["columns"]), position["rows"]
-        self.write(rows)
-
-    def write(self, rows: list[dict[str, str]]) -> None:
-        """Write the file anew, with these rows."""
-        self.close()
         header = dict(zip(self.columns, self.columns, strict=True))
         write_text(self.file, "".join(map(self.line, [header, *rows])))
 
     def finalize(self, status: str) -> None:
-        """Write what is pending, and close the file; it is opened again for the next row."""
+        """Write what is pending."""
         self.flush()
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.stream is not None:
-            self.stream.close()
-            self.stream = None
