@@ -34,7 +34,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 NOT_CORE = (
     "benchmark/", "models/", "results/", "command.py", "help.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
-        "clock", "environment", "git", "manifest", "profile", "rebuild", "source", "summary", "terminal",
+        "clock", "environment", "git", "graph", "manifest", "profile", "rebuild", "source", "summary", "terminal",
         "verification",
     )),
 )  # fmt: skip
