@@ -9,6 +9,7 @@ from pytorch_lightning.trainer.connectors.logger_connector.result import _Metada
 from torch import nn
 from torchmetrics import MeanMetric
 
+from encore.data.module import DataModule
 from encore.errors import ConfigError, Preempted
 from encore.speed import compile_net, own_outputs, without_moving_logs
 
@@ -62,6 +63,17 @@ def test_outputs_that_are_overwritten_are_copied():
 def test_graphs_that_would_add_to_gradients_are_refused(run):
     with pytest.raises(ConfigError, match=r"trainer\.cuda_graphs=true cannot accumulate gradients"):
         run({**SMALL, "trainer.cuda_graphs": True, "trainer.accumulate_grad_batches": 2})
+
+
+def test_memory_is_filled_again_once_a_run_is_over(run, monkeypatch):
+    filled = []
+    note = DataModule.note
+    settings = torch.utils.deterministic
+    looked = lambda data, *args: (filled.append(settings.fill_uninitialized_memory), note(data, *args))  # noqa: E731
+    monkeypatch.setattr(DataModule, "note", looked)
+    run(SMALL)
+    assert filled == [False] * 3
+    assert settings.fill_uninitialized_memory
 
 
 def test_lightning_moves_logs_as_it_did_once_a_run_is_over():

@@ -34,8 +34,7 @@ from encore.speed import (
     compile_net,
     convolutions_channels_last,
     give_back_memory,
-    without_moving_logs,
-    without_nvml,
+    spared,
 )
 from encore.stopping import Stop
 
@@ -241,7 +240,7 @@ def fit(parts: Parts, start: Path | None) -> None:
     """Train to the end."""
     parts.data.close_test()
     give_back_memory()
-    with told_to_stop(), parts.stop.deferred(), without_nvml(parts.trainer), without_moving_logs():
+    with told_to_stop(), parts.stop.deferred(), spared(parts.trainer):
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
         except MisconfigurationException as problem:

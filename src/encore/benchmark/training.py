@@ -21,18 +21,18 @@ FEW_TESTS = "+trainer.limit_test_batches=1"
 
 def trainer_tax_b512(place: Place) -> Figure:
     """The MLP at batch 512."""
-    return trainer_tax(place, [*MLP, "data.batch_size=512"], pairs=21)
+    return trainer_tax(place, [*MLP, "data.batch_size=512"], pairs=41)
 
 
 def trainer_tax_b64(place: Place) -> Figure:
     """The MLP at batch 64, where a step is shortest."""
-    return trainer_tax(place, [*MLP, "data.batch_size=64"], pairs=13)
+    return trainer_tax(place, [*MLP, "data.batch_size=64"], pairs=17)
 
 
 def trainer_tax_cnn(place: Place) -> Figure:
-    """The small CNN on 20 batches an epoch, and as large a part of the validation examples."""
-    few = ["data.fraction=0.0428", "data.val_fraction=0.004"]
-    return trainer_tax(place, ["model=cnn", "optim=adam", "data.batch_size=128", *few], pairs=11)
+    """The small CNN on 10 batches an epoch, and as large a part of the validation examples."""
+    few = ["data.fraction=0.0214", "data.val_fraction=0.002"]
+    return trainer_tax(place, ["model=cnn", "optim=adam", "data.batch_size=128", *few], pairs=25)
 
 
 def trainer_tax(place: Place, settings: list[str], pairs: int) -> Figure:
