@@ -1,0 +1,210 @@
+"""A report over groups of runs, in every form that it is wanted in."""
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from encore.record.files import replace, write_text
+from encore.results.groups import Group, Pair
+
+Rows = list[list[str]]  # the first is the heading
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes:
+        metric: of the groups' values.
+        by: the settings that tell the groups apart.
+        pairs: comparisons of two groups.
+        lost: runs without a value, and folders that could not be read, with the reasons.
+        figures: by name.
+    """
+
+    metric: str
+    by: list[str]
+    groups: list[Group]
+    pairs: list[Pair]
+    lost: list[str]
+    figures: dict[str, Figure]
+
+    def write(self, folder: Path) -> None:
+        """Write report.md, .csv, .tex, .html and the figures as PNG and SVG."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in self.figures.items():
+            for kind in ("png", "svg"):
+                replace(folder / f"{name}.{kind}", drawn(figure, kind))
+        write_text(folder / "report.md", self.markdown())
+        write_text(folder / "report.csv", self.csv())
+        write_text(folder / "report.tex", self.latex())
+        write_text(folder / "report.html", self.page())
+
+    def means(self) -> Rows:
+        """A row a group."""
+        rows = [[*(self.by or ["runs"]), "n", "mean", "std", "95 % interval", "values"]]
+        for group in self.groups:
+            names = [str(value) for value in group.settings.values()] or [group.label]
+            found = group.summary
+            if found is None:
+                rows.append([*names, "0", "–", "–", "–", ""])
+                continue
+            interval = "–" if found.low is None else f"{number(found.low)} to {number(found.high)}"
+            values = " ".join(number(value) for value in found.values)
+            rows.append([*names, str(found.n), number(found.mean), number(found.std), interval, values])
+        return rows
+
+    def differences(self) -> Rows:
+        """A row a comparison; no rows without any."""
+        heading = ["", "difference", "95 % interval", "p", "p (Holm)", "smallest p", "test"]
+        rows = [
+            [
+                f"{pair.b.label} − {pair.a.label}",
+                f"{pair.comparison.difference:+.4g}",
+                f"{number(pair.comparison.low)} to {number(pair.comparison.high)}",
+                f"{pair.comparison.p:.3g}",
+                f"{pair.adjusted:.3g}",
+                "–" if pair.comparison.smallest_p is None else f"{pair.comparison.smallest_p:.3g}",
+                pair.comparison.method,
+            ]
+            for pair in self.pairs
+        ]
+        return [heading, *rows] if rows else []
+
+    def text(self) -> str:
+        """For a terminal."""
+        parts = [f"{self.metric} over seeds", aligned(self.means())]
+        if compared := self.differences():
+            parts += ["", aligned(compared)]
+        if self.lost:
+            parts += ["", "without a value:", *(f"  {each}" for each in self.lost)]
+        return "\n".join(parts)
+
+    def markdown(self) -> str:
+        """report.md."""
+        parts = [f"# {self.metric} over seeds", markdown(self.means())]
+        if compared := self.differences():
+            parts += ["## Comparisons", markdown(compared), NOTE]
+        if self.lost:
+            parts += ["## Without a value", "\n".join(f"- {each}" for each in self.lost)]
+        parts += [f"![{name}]({name}.png)" for name in self.figures]
+        parts += ["## Again", "```bash\n" + "\n".join(self.commands()) + "\n```"]
+        return "\n\n".join(parts) + "\n"
+
+    def csv(self) -> str:
+        """report.csv: a row a group, in full precision."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*self.by, "metric", "n", "mean", "std", "low", "high", "values", "lost"])
+        for group in self.groups:
+            found = group.summary
+            numbers = [found.mean, found.std, found.low, found.high] if found else [None] * 4
+            cells = ["" if value is None else repr(value) for value in numbers]
+            values = " ".join(map(repr, group.values))
+            writer.writerow([*group.settings.values(), self.metric, len(group.values), *cells, values, len(group.lost)])
+        return text.getvalue()
+
+    def latex(self) -> str:
+        """report.tex: a table for booktabs, without the single values."""
+        heading, *rows = [row[:-1] for row in self.means()]
+        columns = "l" * (len(heading) - 4) + "rrrl"
+        lines = [" & ".join(map(escaped, row)) + r" \\" for row in (heading, *rows)]
+        begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+        return "\n".join([begin, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", end, ""])
+
+    def page(self) -> str:
+        """report.html: one file that needs nothing else."""
+        title = html.escape(f"{self.metric} over seeds")
+        body = [f"<h1>{title}</h1>", table(self.means())]
+        if compared := self.differences():
+            body += ["<h2>Comparisons</h2>", table(compared), f"<p>{html.escape(NOTE)}</p>"]
+        if self.lost:
+            body += [
+                "<h2>Without a value</h2>",
+                "<ul>",
+                *(f"<li>{html.escape(each)}</li>" for each in self.lost),
+                "</ul>",
+            ]
+        for name, figure in self.figures.items():
+            picture = base64.b64encode(drawn(figure, "svg")).decode()
+            body.append(f'<img alt="{name}" src="data:image/svg+xml;base64,{picture}">')
+        body += ["<h2>Again</h2>", f"<pre>{html.escape(chr(10).join(self.commands()))}</pre>"]
+        return PAGE.format(title=title, body="\n".join(body))
+
+    def commands(self) -> list[str]:
+        """What has each value again, and compares it bit for bit."""
+        return [f"python scripts/reproduce.py {folder}" for group in self.groups for folder in group.folders]
+
+
+NOTE = (
+    "Differences are of means, with their t-intervals. Where groups share their seeds they are compared seed by seed, "
+    "by the exact sign-flip test, whose smallest p depends on the number of seeds alone; else by Welch's t-test. "
+    "p (Holm) is adjusted for all comparisons here."
+)
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
+table {{ border-collapse: collapse; margin: 1rem 0 }}
+td, th {{ padding: .25rem .8rem; text-align: left; border-bottom: 1px solid #ddd; font-variant-numeric: tabular-nums }}
+th {{ border-bottom: 2px solid #888 }}
+img {{ max-width: 100%; display: block; margin: 1rem 0 }}
+pre {{ background: #f5f5f5; padding: .8rem; overflow-x: auto }}
+</style>
+{body}
+</html>
+"""
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, and of numbers from 0.1 to 1 four decimals; – for None."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if 0.1 <= abs(value) < 1 else f"{value:.4g}"
+
+
+def drawn(figure: Figure, kind: str) -> bytes:
+    """A figure as a file, the same on each call."""
+    content = io.BytesIO()
+    with rc_context({"svg.hashsalt": "encore"}):
+        figure.savefig(content, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return content.getvalue()
+
+
+def aligned(rows: Rows) -> str:
+    """A table for a terminal."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown(rows: Rows) -> str:
+    """A table in Markdown."""
+    heading, *rest = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heading, ["---"] * len(heading), *rest))
+
+
+def table(rows: Rows) -> str:
+    """A table in HTML."""
+
+    def line(cells: Sequence[str], kind: str) -> str:
+        return "<tr>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in cells) + "</tr>"
+
+    heading, *rest = rows
+    return "\n".join(["<table>", line(heading, "th"), *(line(row, "td") for row in rest), "</table>"])
+
+
+def escaped(text: str) -> str:
+    """Text in LaTeX."""
+    special = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "·": r"$\cdot$", "~": r"\textasciitilde{}"}
+    return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)

@@ -1,0 +1,183 @@
+"""Reports over runs: what they say, and what they refuse."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from encore.errors import ConfigError, InputError
+from encore.results.groups import groups, pairs
+from encore.results.table import differing, mixture, read
+
+CONFIG = {
+    "seed": 0, "runs_dir": "runs", "trainer": {"max_epochs": 2}, "model": {"name": "mlp", "widths": [8]},
+    "optim": {"name": "adam", "_target_": "torch.optim.Adam", "lr": 0.001}, "callbacks": {"progress": None},
+}  # fmt: skip
+SGD = {"name": "sgd", "_target_": "torch.optim.SGD", "lr": 0.1}
+
+
+def make(folder, seed=0, value=0.9, status="finished", error=None, code="c0", data="d0", **changes):
+    """A run's folder as training leaves it, as far as reports look at it."""
+    folder.mkdir(parents=True)
+    metrics = {} if value is None else {"test/accuracy": value, "train/loss": 0.1}
+    result = {
+        "status": status, "fingerprint": "f", "seed": seed, "name": "mlp", "started": "2026", "metrics": metrics,
+        "error": error,
+    }  # fmt: skip
+    manifest = {
+        "config": {**CONFIG, "seed": seed, **changes},
+        "code": {"digests": {"training.py": code}},
+        "data": {"files": {"x.gz": {"bytes": 1, "sha256": data}}, "examples_sha256": "e"},
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    lines = [f"{epoch},{epoch * 5},{0.5 + epoch / 10},{0.4 + epoch / 10}" for epoch in range(2)]
+    (folder / "metrics.csv").write_text("\n".join(["epoch,step,val/accuracy,train/accuracy", *lines]) + "\n")
+    return folder
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Adam and SGD over three seeds each, one of them diverged, on a fourth."""
+    runs = tmp_path / "runs"
+    for seed, (adam, sgd) in enumerate([(0.90, 0.92), (0.91, 0.94), (0.92, 0.96)]):
+        make(runs / f"adam{seed}", seed, adam)
+        make(runs / f"sgd{seed}", seed, sgd, optim=SGD)
+    make(runs / "sgd3", 3, None, "diverged", "the loss is nan at step 7\nadvice", optim=SGD)
+    return runs
+
+
+def read_all(folder):
+    return read(sorted(path.parent for path in folder.rglob("result.json")))
+
+
+def test_groups_are_found_by_the_fewest_settings_that_differ(sweep):
+    table, left_out = read_all(sweep)
+    assert left_out == []
+    assert differing(table) == ["optim.name"]
+    make(sweep / "other rate", 0, optim={**SGD, "lr": 0.2})
+    table, _ = read_all(sweep)
+    assert differing(table) == ["optim.name", "optim.lr"]
+
+
+def test_a_group_has_its_values_and_says_what_it_lost(sweep):
+    table, _ = read_all(sweep)
+    adam, sgd = groups(table, ["optim.name"], "test/accuracy")
+    assert (adam.label, adam.values, adam.lost) == ("adam", [0.90, 0.91, 0.92], [])
+    assert sgd.summary.n == 3
+    assert sgd.summary.mean == pytest.approx(0.94)
+    assert sgd.summary.std == pytest.approx(0.02)
+    assert sgd.lost == ["sgd, seed 3: diverged: the loss is nan at step 7"]
+
+
+def test_groups_are_compared_seed_by_seed(sweep):
+    (pair,) = pairs(groups(read_all(sweep)[0], ["optim.name"], "test/accuracy"), "test/accuracy")
+    assert pair.comparison.paired
+    assert pair.comparison.difference == pytest.approx(0.03)
+    assert pair.comparison.p == pair.comparison.smallest_p == pair.adjusted == 0.25
+
+
+def test_where_seeds_repeat_within_a_group_runs_are_no_pairs(sweep):
+    make(sweep / "wide", 0, 0.95, model={"name": "mlp", "widths": [64]})
+    (pair,) = pairs(groups(read_all(sweep)[0], ["optim.name"], "test/accuracy"), "test/accuracy")
+    assert pair.comparison.method == "Welch"
+
+
+@pytest.mark.parametrize(("metric", "best"), [("test/accuracy", "7"), ("test/loss", "0")])
+def test_many_groups_are_compared_with_the_best(tmp_path, metric, best):
+    for width in range(8):
+        for seed in range(2):
+            folder = make(tmp_path / f"{width}-{seed}", seed, None, model={"name": "mlp", "depth": width})
+            result = json.loads((folder / "result.json").read_text())
+            (folder / "result.json").write_text(json.dumps({**result, "metrics": {metric: width + seed / 10}}))
+    compared = pairs(groups(read_all(tmp_path)[0], ["model.depth"], metric), metric)
+    assert {pair.a.label for pair in compared} == {best}
+    assert len(compared) == 7
+
+
+def test_runs_of_other_code_or_data_are_told(sweep):
+    assert mixture(read_all(sweep)[0]) == []
+    make(sweep / "changed", 5, code="c1", data="d1")
+    assert mixture(read_all(sweep)[0]) == ["code training.py", "data x.gz"]
+
+
+def test_folders_that_are_truncated_or_no_runs_are_named_and_left_out(sweep):
+    (sweep / "adam0" / "manifest.json").write_text('{"config": {')
+    (sweep / "adam1" / "result.json").write_text("[]")
+    (sweep / "adam2" / "manifest.json").write_text("[1]")
+    (sweep / "sgd0" / "manifest.json").unlink()
+    table, left_out = read_all(sweep)
+    assert len(table.frame) == 3
+    assert [re.search(r"adam\d|sgd\d", each)[0] for each in left_out] == ["adam0", "adam1", "adam2", "sgd0"]
+
+
+def test_a_setting_or_metric_that_is_not_there_is_said_so(sweep):
+    table, _ = read_all(sweep)
+    with pytest.raises(ConfigError, match=r"--by optim\.nam is no setting.*did you mean optim\.name"):
+        groups(table, ["optim.nam"], "test/accuracy")
+    with pytest.raises(InputError, match=r"none of these runs.*test/acuracy.*did you mean test/accuracy"):
+        groups(table, ["optim.name"], "test/acuracy")
+
+
+def test_the_command_writes_a_report_in_every_form(sweep, tmp_path, command):
+    out = tmp_path / "out"
+    done = command("scripts/report.py", str(sweep), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "sgd − adam" in done.stdout
+    assert "sgd, seed 3: diverged" in done.stdout
+    assert done.stdout.splitlines()[-1] == str(out / "report.html")
+    with (out / "report.csv").open() as stream:
+        adam, sgd = csv.DictReader(stream)
+    assert (adam["optim.name"], adam["n"], adam["lost"]) == ("adam", "3", "0")
+    assert float(sgd["mean"]) == pytest.approx(0.94)
+    assert float(sgd["low"]) == pytest.approx(0.94 - 4.302652729911275 * 0.02 / 3**0.5)
+    tex = (out / "report.tex").read_text()
+    assert tex.count(r"\\") == 3
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 4 for line in tex.splitlines() if line.endswith(r"\\"))
+    page = (out / "report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:)', page) == []
+    assert f"python scripts/reproduce.py {sweep / 'sgd0'}" in page
+    assert "## Comparisons" in (out / "report.md").read_text()
+    names = {"report.md", "report.csv", "report.tex", "report.html"}
+    assert names | {f"{name}.{kind}" for name in ("curves", "intervals") for kind in ("png", "svg")} == {
+        path.name for path in out.iterdir()
+    }
+
+
+def test_the_same_runs_give_the_same_files(sweep, tmp_path, command):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for out in (first, second):
+        command("scripts/report.py", str(sweep), "--out", str(out))
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name
+
+
+def test_the_command_refuses_a_mixture_unless_told(sweep, tmp_path, command):
+    make(sweep / "changed", 5, code="c1")
+    words = ("scripts/report.py", str(sweep), "--out", str(tmp_path / "out"))
+    refused = command(*words)
+    assert refused.returncode == 3
+    assert "code training.py" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    assert command(*words, "--mixed").returncode == 0
+
+
+def test_the_command_with_nothing_left_ends_with_3(tmp_path, command):
+    alien = tmp_path / "alien"
+    alien.mkdir()
+    (alien / "result.json").write_text("{}")
+    done = command("scripts/report.py", str(tmp_path), str(tmp_path / "nowhere"))
+    assert done.returncode == 3
+    assert "alien" in done.stderr
+    assert "nowhere" in done.stderr
+
+
+def test_a_report_of_one_run_has_no_interval(tmp_path, command):
+    make(tmp_path / "runs" / "one")
+    done = command("scripts/report.py", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    with Path(tmp_path / "out" / "report.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["n"], row["std"], row["low"], row["high"]) == ("1", "", "", "")
