@@ -3,13 +3,15 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from encore.errors import ConfigError, InputError
-from encore.results.groups import groups, pairs
-from encore.results.table import differing, mixture, read
+from encore.results.figures import band
+from encore.results.groups import groups, lower_is_better, pairs
+from encore.results.table import beside, differing, mixture, read
 
 CONFIG = {
     "seed": 0, "runs_dir": "runs", "trainer": {"max_epochs": 2}, "model": {"name": "mlp", "widths": [8]},
@@ -23,8 +25,8 @@ def make(folder, seed=0, value=0.9, status="finished", error=None, code="c0", da
     folder.mkdir(parents=True)
     metrics = {} if value is None else {"test/accuracy": value, "train/loss": 0.1}
     result = {
-        "status": status, "fingerprint": "f", "seed": seed, "name": "mlp", "started": "2026", "metrics": metrics,
-        "error": error,
+        "status": status, "fingerprint": folder.name, "seed": seed, "name": "mlp", "started": "2026",
+        "metrics": metrics, "error": error,
     }  # fmt: skip
     manifest = {
         "config": {**CONFIG, "seed": seed, **changes},
@@ -65,7 +67,7 @@ def test_groups_are_found_by_the_fewest_settings_that_differ(sweep):
 def test_a_group_has_its_values_and_says_what_it_lost(sweep):
     table, _ = read_all(sweep)
     adam, sgd = groups(table, ["optim.name"], "test/accuracy")
-    assert (adam.label, adam.values, adam.lost) == ("adam", [0.90, 0.91, 0.92], [])
+    assert (adam.label, adam.by_seed, adam.lost) == ("adam", {0: 0.90, 1: 0.91, 2: 0.92}, [])
     assert sgd.summary.n == 3
     assert sgd.summary.mean == pytest.approx(0.94)
     assert sgd.summary.std == pytest.approx(0.02)
@@ -73,16 +75,41 @@ def test_a_group_has_its_values_and_says_what_it_lost(sweep):
 
 
 def test_groups_are_compared_seed_by_seed(sweep):
-    (pair,) = pairs(groups(read_all(sweep)[0], ["optim.name"], "test/accuracy"), "test/accuracy")
+    (pair,) = pairs(groups(read_all(sweep)[0], ["optim.name"], "test/accuracy"), lower=False)
     assert pair.comparison.paired
     assert pair.comparison.difference == pytest.approx(0.03)
     assert pair.comparison.p == pair.comparison.smallest_p == pair.adjusted == 0.25
 
 
-def test_where_seeds_repeat_within_a_group_runs_are_no_pairs(sweep):
-    make(sweep / "wide", 0, 0.95, model={"name": "mlp", "widths": [64]})
-    (pair,) = pairs(groups(read_all(sweep)[0], ["optim.name"], "test/accuracy"), "test/accuracy")
-    assert pair.comparison.method == "Welch"
+def test_runs_of_one_seed_in_a_group_are_no_more_than_that_seed(sweep):
+    make(sweep / "wide", 0, 1.00, model={"name": "mlp", "widths": [64]})
+    table, _ = read_all(sweep)
+    found = groups(table, ["optim.name"], "test/accuracy")
+    assert found[0].summary.values == pytest.approx((0.95, 0.91, 0.92))
+    (pair,) = pairs(found, lower=False)
+    assert pair.comparison.method == "paired sign-flip, 3 seeds"
+    assert beside(table, ["optim.name"]) == ([], ["model.widths"])
+
+
+def test_what_differs_beside_the_groups_is_known(sweep):
+    for seed in range(3):
+        make(sweep / f"cnn{seed}", seed, optim={**SGD, "lr": 3}, model={"name": "cnn"}, trainer={"max_epochs": 9})
+    table, _ = read_all(sweep)
+    between, within = beside(table, ["model.name"])
+    assert between == ["trainer.max_epochs"]
+    assert within == ["optim.name", "optim._target_", "optim.lr"]
+
+
+def test_callbacks_are_settings(sweep):
+    make(sweep / "early", 0, callbacks={"progress": None, "early_stopping": {"patience": 3}})
+    assert "callbacks.early_stopping.patience" in differing(read_all(sweep)[0])
+
+
+def test_a_run_counts_once(sweep, tmp_path):
+    shutil.copytree(sweep / "adam0", tmp_path / "backup" / "adam0")
+    table, left_out = read_all(tmp_path)
+    assert len(table.runs) == 7
+    assert ["is the same run as" in each for each in left_out] == [True]
 
 
 @pytest.mark.parametrize(("metric", "best"), [("test/accuracy", "7"), ("test/loss", "0")])
@@ -92,7 +119,7 @@ def test_many_groups_are_compared_with_the_best(tmp_path, metric, best):
             folder = make(tmp_path / f"{width}-{seed}", seed, None, model={"name": "mlp", "depth": width})
             result = json.loads((folder / "result.json").read_text())
             (folder / "result.json").write_text(json.dumps({**result, "metrics": {metric: width + seed / 10}}))
-    compared = pairs(groups(read_all(tmp_path)[0], ["model.depth"], metric), metric)
+    compared = pairs(groups(read_all(tmp_path)[0], ["model.depth"], metric), lower_is_better(metric))
     assert {pair.a.label for pair in compared} == {best}
     assert len(compared) == 7
 
@@ -109,7 +136,7 @@ def test_folders_that_are_truncated_or_no_runs_are_named_and_left_out(sweep):
     (sweep / "adam2" / "manifest.json").write_text("[1]")
     (sweep / "sgd0" / "manifest.json").unlink()
     table, left_out = read_all(sweep)
-    assert len(table.frame) == 3
+    assert len(table.runs) == 3
     assert [re.search(r"adam\d|sgd\d", each)[0] for each in left_out] == ["adam0", "adam1", "adam2", "sgd0"]
 
 
@@ -172,6 +199,37 @@ def test_the_command_with_nothing_left_ends_with_3(tmp_path, command):
     assert done.returncode == 3
     assert "alien" in done.stderr
     assert "nowhere" in done.stderr
+
+
+def test_curves_are_averaged_where_all_runs_have_an_epoch(sweep):
+    adam, _ = groups(read_all(sweep)[0], ["optim.name"], "test/accuracy")
+    rows = [f"{epoch},{epoch},{epoch / 10}" for epoch in (1, 3)]
+    (sweep / "adam0" / "metrics.csv").write_text("\n".join(["epoch,step,val/accuracy", *rows]) + "\n")
+    epochs, values = band(adam, "val/accuracy")
+    assert epochs == [2]
+    assert values.flatten().tolist() == [0.1, 0.6, 0.6]
+    assert band(adam, "val/other") is None
+
+
+def test_names_are_shown_as_they_are(tmp_path, command):
+    for number, name in enumerate(["[64, 64]", "a|b_c", "$\\foo$", "_x ^ <y>\nz"]):
+        make(tmp_path / "runs" / str(number), model={"name": name})
+    done = command("scripts/report.py", str(tmp_path / "runs"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    tex = (tmp_path / "out" / "report.tex").read_text()
+    assert len(tex.splitlines()) == 10
+    assert "\n{[}64, 64]" in tex
+    assert r"\_x \textasciicircum{} \textless{}y\textgreater{} z" in tex
+    markdown = (tmp_path / "out" / "report.md").read_text()
+    assert r"| a\|b\_c |" in markdown
+    assert r"| \_x ^ \<y> z |" in markdown
+
+
+def test_a_folder_without_runs_is_told(sweep, tmp_path, command):
+    (tmp_path / "empty").mkdir()
+    done = command("scripts/report.py", str(sweep), str(tmp_path / "empty"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0
+    assert f"left out: there are no runs below {tmp_path / 'empty'}" in done.stderr
 
 
 def test_a_report_of_one_run_has_no_interval(tmp_path, command):

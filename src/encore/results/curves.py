@@ -22,7 +22,7 @@ def curve(folder: Path, metric: str) -> tuple[list[int], list[float]]:
             points = [(int(row["epoch"]) + 1, float(row[metric])) for row in csv.DictReader(stream) if row.get(metric)]
     except FileNotFoundError as problem:
         raise InputError(f"there is no {file}: the run was trained without logger=csv") from problem
-    except (ValueError, KeyError) as problem:
+    except (OSError, ValueError, KeyError, csv.Error) as problem:
         raise InputError(f"{file} cannot be read: {problem}") from problem
     if not points:
         raise InputError(f"{file} has no {metric}")

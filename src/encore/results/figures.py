@@ -1,5 +1,6 @@
 """The figures of a report."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,18 @@ from encore.results.groups import Group
 
 def intervals(groups: list[Group], metric: str) -> Figure:
     """Every group's values, its mean and the mean's 95 % interval."""
-    shown = [group for group in groups if group.values]
+    shown = [group for group in groups if group.found]
     drawn = Figure(figsize=(6.4, 1.2 + 0.45 * len(shown)), layout="constrained")
     axes = drawn.subplots()
     for place, group in enumerate(shown):
         found = group.summary
         assert found is not None
         color = f"C{place % 10}"
-        axes.plot(group.values, [place] * found.n, "o", color=color, alpha=0.35, markersize=5)
+        axes.plot(found.values, [place] * found.n, "o", color=color, alpha=0.35, markersize=5)
         if found.low is not None and found.high is not None:
             axes.plot([found.low, found.high], [place, place], color=color, linewidth=2)
         axes.plot(found.mean, place, "D", color=color, markersize=6)
-    axes.set_yticks(range(len(shown)), [group.label for group in shown])
+    axes.set_yticks(range(len(shown)), [plain(group.label) for group in shown])
     axes.set(xlabel=f"{metric}: values, mean and its 95 % interval", ylim=(len(shown) - 0.5, -0.5))
     tidy(axes)
     return drawn
@@ -36,8 +37,8 @@ def learning_curves(groups: list[Group], metric: str) -> Figure | None:
     drawn = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = drawn.subplots()
     base = metric.partition("/")[2]
-    for place, group in enumerate(group for group in groups if group.values):
-        label: str | None = group.label
+    for place, group in enumerate(group for group in groups if group.found):
+        label: str | None = plain(group.label)
         for split, style in (("val", "-"), ("train", "--")):
             held = band(group, f"{split}/{base}")
             if held is not None:
@@ -57,13 +58,21 @@ def learning_curves(groups: list[Group], metric: str) -> Figure | None:
 
 
 def band(group: Group, metric: str) -> tuple[list[int], np.ndarray] | None:
-    """The epochs that all of a group's runs have, and the metric there, [runs, epochs]; None without any."""
-    try:
-        found = [curve(Path(folder), metric) for folder in group.folders]
-    except InputError:  # a run without metrics.csv, or without this split
-        return None
-    length = min(len(epochs) for epochs, _ in found)
-    return found[0][0][:length], np.array([values[:length] for _, values in found])
+    """The epochs that all of a group's runs have, and the metric there, [runs, epochs].
+
+    Runs without the metric, such as those without a validation set, are left out; None where none is left.
+    """
+    found = []
+    for folder in group.folders:
+        with suppress(InputError):
+            found.append(dict(zip(*curve(Path(folder), metric), strict=True)))
+    epochs = sorted(set.intersection(*map(set, found))) if found else []
+    return (epochs, np.array([[values[epoch] for epoch in epochs] for values in found])) if epochs else None
+
+
+def plain(label: str) -> str:
+    """A label that matplotlib shows as it is."""
+    return label.replace("$", r"\$") if not label.startswith("_") else f" {label}"
 
 
 def tidy(axes: Axes) -> None:

@@ -4,6 +4,8 @@ import base64
 import csv
 import html
 import io
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ class Report:
         metric: of the groups' values.
         by: the settings that tell the groups apart.
         pairs: comparisons of two groups.
+        notes: what else there is to know of the groups.
         lost: runs without a value, and folders that could not be read, with the reasons.
         figures: by name.
     """
@@ -33,15 +36,16 @@ class Report:
     by: list[str]
     groups: list[Group]
     pairs: list[Pair]
+    notes: list[str]
     lost: list[str]
     figures: dict[str, Figure]
 
     def write(self, folder: Path) -> None:
         """Write report.md, .csv, .tex, .html and the figures as PNG and SVG."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in self.figures.items():
-            for kind in ("png", "svg"):
-                replace(folder / f"{name}.{kind}", drawn(figure, kind))
+        pictures = {f"{name}.{kind}": drawn(of, kind) for name, of in self.figures.items() for kind in ("png", "svg")}
+        for name, content in pictures.items():
+            replace(folder / name, content)
         write_text(folder / "report.md", self.markdown())
         write_text(folder / "report.csv", self.csv())
         write_text(folder / "report.tex", self.latex())
@@ -51,7 +55,7 @@ class Report:
         """A row a group."""
         rows = [[*(self.by or ["runs"]), "n", "mean", "std", "95 % interval", "values"]]
         for group in self.groups:
-            names = [str(value) for value in group.settings.values()] or [group.label]
+            names = [*group.settings.values()] or [group.label]
             found = group.summary
             if found is None:
                 rows.append([*names, "0", "–", "–", "–", ""])
@@ -80,7 +84,7 @@ class Report:
 
     def text(self) -> str:
         """For a terminal."""
-        parts = [f"{self.metric} over seeds", aligned(self.means())]
+        parts = [f"{self.metric} over seeds", aligned(self.means()), *self.notes]
         if compared := self.differences():
             parts += ["", aligned(compared)]
         if self.lost:
@@ -89,11 +93,11 @@ class Report:
 
     def markdown(self) -> str:
         """report.md."""
-        parts = [f"# {self.metric} over seeds", markdown(self.means())]
+        parts = [f"# {literal(self.metric)} over seeds", markdown(self.means()), *map(literal, self.notes)]
         if compared := self.differences():
             parts += ["## Comparisons", markdown(compared), NOTE]
         if self.lost:
-            parts += ["## Without a value", "\n".join(f"- {each}" for each in self.lost)]
+            parts += ["## Without a value", "\n".join(f"- {literal(each)}" for each in self.lost)]
         parts += [f"![{name}]({name}.png)" for name in self.figures]
         parts += ["## Again", "```bash\n" + "\n".join(self.commands()) + "\n```"]
         return "\n\n".join(parts) + "\n"
@@ -107,8 +111,8 @@ class Report:
             found = group.summary
             numbers = [found.mean, found.std, found.low, found.high] if found else [None] * 4
             cells = ["" if value is None else repr(value) for value in numbers]
-            values = " ".join(map(repr, group.values))
-            writer.writerow([*group.settings.values(), self.metric, len(group.values), *cells, values, len(group.lost)])
+            values = " ".join(map(repr, group.by_seed.values()))
+            writer.writerow([*group.settings.values(), self.metric, len(group.found), *cells, values, len(group.lost)])
         return text.getvalue()
 
     def latex(self) -> str:
@@ -122,7 +126,7 @@ class Report:
     def page(self) -> str:
         """report.html: one file that needs nothing else."""
         title = html.escape(f"{self.metric} over seeds")
-        body = [f"<h1>{title}</h1>", table(self.means())]
+        body = [f"<h1>{title}</h1>", table(self.means()), *(f"<p>{html.escape(note)}</p>" for note in self.notes)]
         if compared := self.differences():
             body += ["<h2>Comparisons</h2>", table(compared), f"<p>{html.escape(NOTE)}</p>"]
         if self.lost:
@@ -140,13 +144,15 @@ class Report:
 
     def commands(self) -> list[str]:
         """What has each value again, and compares it bit for bit."""
-        return [f"python scripts/reproduce.py {folder}" for group in self.groups for folder in group.folders]
+        return [
+            f"python scripts/reproduce.py {shlex.quote(folder)}" for group in self.groups for folder in group.folders
+        ]
 
 
 NOTE = (
-    "Differences are of means, with their t-intervals. Where groups share their seeds they are compared seed by seed, "
-    "by the exact sign-flip test, whose smallest p depends on the number of seeds alone; else by Welch's t-test. "
-    "p (Holm) is adjusted for all comparisons here."
+    "Differences are of means, with their t-intervals; where groups share their seeds, of the seeds that both have. "
+    "These are compared by the sign-flip test, exact up to 20 seeds, whose smallest p depends on the number of seeds "
+    "alone; others by Welch's t-test. p (Holm) is adjusted for all comparisons here."
 )
 PAGE = """<!doctype html>
 <html lang="en">
@@ -183,6 +189,7 @@ def drawn(figure: Figure, kind: str) -> bytes:
 
 def aligned(rows: Rows) -> str:
     """A table for a terminal."""
+    rows = [[" ".join(cell.split()) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
@@ -190,8 +197,13 @@ def aligned(rows: Rows) -> str:
 
 def markdown(rows: Rows) -> str:
     """A table in Markdown."""
-    heading, *rest = [[cell.replace("|", r"\|") for cell in row] for row in rows]
+    heading, *rest = [[literal(cell) for cell in row] for row in rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in (heading, ["---"] * len(heading), *rest))
+
+
+def literal(cell: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\\\|<*_`])", r"\\\1", " ".join(cell.split()))
 
 
 def table(rows: Rows) -> str:
@@ -204,7 +216,13 @@ def table(rows: Rows) -> str:
     return "\n".join(["<table>", line(heading, "th"), *(line(row, "td") for row in rest), "</table>"])
 
 
+SPECIAL = {
+    "\\": r"\textbackslash{}", "–": "--", "−": "$-$", "·": r"$\cdot$", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "\n": " ",
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}  # fmt: skip
+
+
 def escaped(text: str) -> str:
-    """Text in LaTeX."""
-    special = {"\\": r"\textbackslash{}", "–": "--", "−": "$-$", "·": r"$\cdot$", "~": r"\textasciitilde{}"}
-    return "".join(special.get(letter, f"\\{letter}" if letter in "&%$#_{}" else letter) for letter in text)
+    """Text in LaTeX; a row may not begin with [, which would be a length."""
+    return "".join(SPECIAL.get(letter, letter) for letter in text)

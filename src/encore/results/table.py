@@ -15,56 +15,66 @@ from encore.record.result import Result
 
 # What tells runs of a group apart.
 SEED = "seed"
-# Of a config, what is no choice to be compared: where things are, how they are shown, what a name stands for.
-NOT_COMPARED = (*fingerprint.COSMETIC, "callbacks", "monitor", "threads", "task.metrics", "data.sha256", "claims")
+# Of a config, what is no choice to be compared.
+NOT_COMPARED = (*fingerprint.COSMETIC, "threads", "task.metrics", "data.sha256", "claims")
+ABSENT = "–"  # a setting that a run has not
 
 
 @dataclass(frozen=True)
 class Table:
-    """Runs that were read.
+    """Runs that were read, each once.
 
     Attributes:
-        frame: a row a run: `folder`, `status`, `error`, then its settings by dotted path, then its metrics, whose names
-            hold a `/`.
-        settings: the columns that are settings.
+        runs: in the order in which they were given.
+        settings: a row a run, a column a setting by its dotted path, all as text.
         code: by run, the digest of each source file.
         data: by run, the digest of each data file, or of the examples where there is none.
     """
 
-    frame: pd.DataFrame
-    settings: list[str]
+    runs: list[Result]
+    settings: pd.DataFrame
     code: list[dict[str, str]]
     data: list[dict[str, str]]
+
+    def varied(self) -> list[str]:
+        """The settings that are not the same in all runs, seeds aside."""
+        counts = self.settings.nunique()
+        return [str(name) for name in counts.index[counts > 1] if name != SEED]
 
 
 def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
     """Read run folders.
 
     Returns:
-        The table, and what could not be read, with the reason.
+        The table, and what could not be read, or is there twice.
     """
-    settings: dict[str, None] = {}
-    rows, code, data, left_out = [], [], [], []
+    runs, rows, code, data, left_out = [], [], [], [], []
+    known: dict[str, Path] = {}
     for folder in folders:
         try:
-            result, held = Result.read(folder), read_json(folder / "manifest.json")
-            chosen = flat(held["config"])
-            row = {"folder": str(folder), "status": result.status, "error": result.error, **chosen, **result.metrics}
-            files, digests = held["data"], held["code"]["digests"]
+            run, held = Result.read(folder), read_json(folder / "manifest.json")
+            row = flat(held["config"])
+            digests, files = dict(held["code"]["digests"]), held["data"]
             examples = {name: file["sha256"] for name, file in files["files"].items()}
-        except (InputError, KeyError, TypeError, AttributeError) as problem:
+            if not (isinstance(run.metrics, dict) and isinstance(run.seed, int)):
+                raise TypeError(run)
+        except (InputError, KeyError, TypeError, ValueError, AttributeError) as problem:
             left_out.append(str(problem) if isinstance(problem, InputError) else f"{folder} is no run's folder")
             continue
+        if run.fingerprint in known:
+            left_out.append(f"{folder} is the same run as {known[run.fingerprint]}")
+            continue
+        known[run.fingerprint] = folder
+        runs.append(run)
         rows.append(row)
-        settings |= dict.fromkeys(chosen)
         code.append(digests)
         data.append(examples or {"examples": files["examples_sha256"]})
-    return Table(pd.DataFrame(rows), list(settings), code, data), left_out
+    return Table(runs, pd.DataFrame(rows, dtype=object).fillna(ABSENT), code, data), left_out
 
 
-def flat(cfg: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A config's settings that can be compared, by dotted path; lists as text."""
-    found: dict[str, Any] = {}
+def flat(cfg: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """A config's settings that can be compared, by dotted path, as text."""
+    found: dict[str, str] = {}
     for key, value in cfg.items():
         path = f"{prefix}{key}"
         if path in NOT_COMPARED:
@@ -72,21 +82,40 @@ def flat(cfg: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict) and value:
             found |= flat(value, f"{path}.")
         else:
-            found[path] = value if isinstance(value, str | int | float | bool) else json.dumps(value)
+            found[path] = text(value)
     return found
+
+
+def text(value: Any) -> str:
+    """A setting's value; 1 and 1.0 are the same."""
+    if isinstance(value, str):
+        return value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.12g}" if number else json.dumps(value, ensure_ascii=False)
 
 
 def differing(table: Table) -> list[str]:
     """The fewest settings that tell the runs apart, seeds aside: names before what follows from them."""
-    frame = table.frame
-    varied = [name for name in table.settings if name != SEED and frame[name].astype(str).nunique(dropna=False) > 1]
     chosen: list[str] = []
     groups = 1
-    for name in sorted(varied, key=lambda path: not path.endswith(".name")):
-        more = frame[[*chosen, name]].astype(str).drop_duplicates().shape[0]
+    for name in sorted(table.varied(), key=lambda path: not path.endswith(".name")):
+        more = len(table.settings[[*chosen, name]].drop_duplicates())
         if more > groups:
             chosen, groups = [*chosen, name], more
     return chosen
+
+
+def beside(table: Table, by: list[str]) -> tuple[list[str], list[str]]:
+    """The settings that differ beside those that make the groups: between groups only, and within a group.
+
+    What belongs to a part that is chosen by its name, such as the optimiser's, is a part of that choice.
+    """
+    parts = {name.removesuffix("name") for name in by if name.endswith(".name")}
+    rest = [name for name in table.varied() if name not in by]
+    most = table.settings.groupby(by, sort=False)[rest].nunique().max() if by else dict.fromkeys(rest, 2)
+    within = [name for name in rest if most[name] > 1]
+    between = [name for name in rest if name not in within and not name.startswith(tuple(parts))]
+    return between, within
 
 
 def mixture(table: Table) -> list[str]:
