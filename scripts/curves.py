@@ -7,7 +7,7 @@ from encore.command import end
 from encore.errors import InputError
 from encore.record.result import Result
 from encore.results.curves import figure
-from encore.results.runs import find
+from encore.results.runs import folders_of
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
-    folders = [folder for given in wanted.runs for folder in (find(given) if given.is_dir() else [given])]
+    folders = [folder for given in wanted.runs for folder in folders_of(given)]
     found = [Result.read(folder) for folder in folders]
     finished = [result for result in found if result.status == "finished"]
     if not finished:

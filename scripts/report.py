@@ -1,7 +1,6 @@
 """Report on runs: means over seeds with their intervals, comparisons, figures."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -12,10 +11,8 @@ from encore.errors import InputError
 from encore.results.figures import intervals, learning_curves
 from encore.results.groups import ALL_PAIRS, Group, Pair, groups, lower_is_better, pairs
 from encore.results.report import Report
-from encore.results.runs import find
+from encore.results.runs import folders_of
 from encore.results.table import Table, beside, differing, mixture, read
-
-RUNS = Path(os.environ.get("ENCORE_RUNS_DIR", "runs"))
 
 
 def main() -> int:
@@ -58,7 +55,7 @@ def below(given: list[Path]) -> tuple[list[Path], list[str]]:
     folders: dict[Path, Path] = {}
     empty = []
     for path in given:
-        found = list(find(path)) if path.is_dir() else [path]
+        found = folders_of(path)
         if not found:
             empty.append(f"there are no runs below {path}")
         for folder in found:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from encore.errors import ConfigError, InputError
-from encore.results.figures import band
+from encore.results.figures import band, plain
 from encore.results.groups import groups, lower_is_better, pairs
 from encore.results.table import beside, differing, mixture, read
 
@@ -239,3 +239,7 @@ def test_a_report_of_one_run_has_no_interval(tmp_path, command):
     with Path(tmp_path / "out" / "report.csv").open() as stream:
         (row,) = csv.DictReader(stream)
     assert (row["n"], row["std"], row["low"], row["high"]) == ("1", "", "", "")
+
+
+def test_a_label_is_drawn_whatever_it_begins_with():
+    assert plain(r"_x $\foo$") == r" _x \$\foo\$"

@@ -47,9 +47,14 @@ def figure(runs: list[Result], metrics: list[str]) -> Figure:
                 panel.plot(epochs, values, style, color=f"C{number}", label=label)
                 label = None  # a run is named once
         panel.set(xlabel="epoch", ylabel=metric)
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
+        tidy(panel)
     panels[0].plot([], [], "--", color="0.4", label="training")
     panels[0].plot([], [], "-", color="0.4", label="validation")
     panels[0].legend(frameon=False, fontsize="small")
     return drawn
+
+
+def tidy(axes: Axes) -> None:
+    """A quiet grid, and no frame."""
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

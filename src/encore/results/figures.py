@@ -4,12 +4,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from encore.errors import InputError
-from encore.results.curves import curve
+from encore.results.curves import curve, tidy
 from encore.results.groups import Group
 
 
@@ -71,11 +70,5 @@ def band(group: Group, metric: str) -> tuple[list[int], np.ndarray] | None:
 
 
 def plain(label: str) -> str:
-    """A label that matplotlib shows as it is."""
-    return label.replace("$", r"\$") if not label.startswith("_") else f" {label}"
-
-
-def tidy(axes: Axes) -> None:
-    """A quiet grid, and no frame."""
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    """A label that matplotlib shows as it is; it leaves those out that begin with _."""
+    return (f" {label}" if label.startswith("_") else label).replace("$", r"\$")

@@ -13,6 +13,11 @@ def find(folder: Path) -> Iterator[Path]:
         yield result.parent
 
 
+def folders_of(given: Path) -> list[Path]:
+    """The run folders below a folder, itself among them; what is no folder as it is, to be read and found missing."""
+    return list(find(given)) if given.is_dir() else [given]
+
+
 def results(folder: Path) -> tuple[list[Result], list[str]]:
     """The results below a folder by start, and what could not be read.
 
