@@ -22,6 +22,10 @@ from encore.help import CONFIGS
 MISTAKES = (HydraException, OmegaConfBaseException, ValueError)
 
 
+# Options that have no file here.
+OF_PLUGINS = {"hydra/launcher": ("basic", "joblib", "submitit_local", "submitit_slurm")}
+
+
 def available_cores() -> int:
     """The threads that torch will use: OMP_NUM_THREADS, else the cores that this process may use."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
@@ -98,9 +102,11 @@ def explain(mistake: Exception) -> str:
         wanted, groups = match[1], options(CONFIGS)
         add = "" if "." not in wanted else f"; to add one, write +{wanted}=…"
         return f"there is no setting {wanted}{suggestion(wanted, [*groups, *settings()])}{add}"
+    if match := re.search(r"Could not (?:find|load) 'hydra/launcher/(joblib|submitit)(\w*)'", said):
+        return f"hydra/launcher={match[1]}{match[2]} is not installed: uv pip install --editable '.[{match[1]}]'"
     if match := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", said):
         group, option = match[1], match[2]
-        choices = options(CONFIGS / group)
+        choices = sorted({*options(CONFIGS / group), *OF_PLUGINS.get(group, ())})
         return f"there is no {group}={option}{suggestion(option, choices)}; choose from {', '.join(choices)}"
     if match := re.search(r"Missing mandatory value: (\S+)", said):
         return f"{match[1]} is not set: it has no default"

@@ -2,9 +2,15 @@
 
 
 class EncoreError(Exception):
-    """A mistake or obstacle that the user can mend: shown as a message, never as a traceback."""
+    """A mistake or obstacle that the user can mend: shown as a message, never as a traceback.
+
+    Attributes:
+        code: the exit code.
+        status: what a run that it ends is recorded as.
+    """
 
     code = 1
+    status = "failed"
 
 
 class ConfigError(EncoreError):
@@ -29,6 +35,7 @@ class Diverged(EncoreError):
     """The loss is no longer a finite number."""
 
     code = 5
+    status = "diverged"
 
 
 class CannotWrite(EncoreError):
@@ -47,9 +54,18 @@ class Interrupted(EncoreError):
     """The user stopped the run (Ctrl-C)."""
 
     code = 130
+    status = "preempted"
 
 
 class Preempted(EncoreError):
     """The run was asked to end (SIGTERM)."""
 
     code = 143
+    status = "preempted"
+
+
+class Pruned(EncoreError):
+    """A search has seen enough of the run."""
+
+    code = 0
+    status = "preempted"

@@ -1,12 +1,22 @@
 """One run, from a config to its result, without torch until there is something to compute."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from encore.record.record import Record
 from encore.record.result import Result
 from encore.stopping import Stop
 
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
-def execute(cfg: dict) -> Result:
+
+def execute(cfg: dict, watchers: "Callable[[], list[pl.Callback]]" = list) -> Result:
     """Train, test and record one run of a checked config; a finished one is not run again.
+
+    Args:
+        cfg: the config.
+        watchers: makes callbacks that are no part of the run: they may look at it, and end it.
 
     Raises:
         EncoreError: what stopped it; its `code` is the exit code.
@@ -17,4 +27,4 @@ def execute(cfg: dict) -> Result:
             return record.result
         from encore.training import train
 
-        return train(cfg, record, stop)
+        return train(cfg, record, stop, watchers())

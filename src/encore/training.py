@@ -1,6 +1,6 @@
 """A run's work: build the parts from their recipes, fit, test, and record what came out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,14 +52,21 @@ class Parts:
     stop: Stop
 
 
-def train(cfg: dict, record: Record, stop: Stop) -> Result:
+def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback] = ()) -> Result:
     """Train the recorded run from where it stands, test its best weights, and record the result.
+
+    Args:
+        cfg: its config.
+        record: its folder.
+        stop: what asks it to stop.
+        watchers: callbacks beside the config's; of the first rank alone, and of no bit of the result.
 
     Raises:
         EncoreError: what stopped it.
     """
     with quiet(), Ranks(cfg, record.folder) as ranks:
         parts = assemble(cfg, record.folder, stop)
+        parts.trainer.callbacks.extend(watchers)  # type: ignore[attr-defined]
         with closing_loggers(parts.trainer):
             start = starting_point(record, parts.position)
             ranks.start(start.path if start else None)

@@ -1,13 +1,14 @@
 """Where a run stands, on a terminal and in train.log."""
 
 import logging
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from tqdm import tqdm
+
+from encore.record.terminal import draws_bars
 
 log = logging.getLogger("encore")
 
@@ -43,7 +44,7 @@ class Progress(pl.Callback):
             unit=" steps",
             dynamic_ncols=True,
             leave=False,
-            disable=not sys.stderr.isatty(),
+            disable=not draws_bars(),
             bar_format="{desc}{percentage:3.0f}% {bar} {elapsed} < {remaining}{postfix}",
         )
 

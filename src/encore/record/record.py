@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from encore.errors import CannotWrite, ConfigError, Diverged, EncoreError, InputError, Interrupted, Preempted
+from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
 from encore.fingerprint import fingerprint, lineage
 from encore.record.files import FULL, write_text
 from encore.record.lock import LOCK, held, remedy
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("encore")
 
-OUTCOMES: dict[type[BaseException], str] = {
-    Diverged: "diverged",
-    Preempted: "preempted",
-    Interrupted: "preempted",
-    KeyboardInterrupt: "preempted",
-}
 FULL_OR_FORBIDDEN = (*FULL, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
@@ -94,7 +88,9 @@ class Record:
                 record.end("failed", repr(problem))
                 raise
             except BaseException as problem:
-                record.end_if_possible(OUTCOMES.get(type(problem), "failed"), str(problem) or type(problem).__name__)
+                interrupted = Interrupted if isinstance(problem, KeyboardInterrupt) else problem
+                status = getattr(interrupted, "status", EncoreError.status)
+                record.end_if_possible(status, str(problem) or type(problem).__name__)
                 raise
             finally:
                 stop_logging()

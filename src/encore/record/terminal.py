@@ -2,9 +2,28 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 log = logging.getLogger("encore")
+shown = {"bars": True}
+
+
+@contextmanager
+def bars(allowed: bool) -> Iterator[None]:
+    """Whether bars may be drawn: not by several processes on one terminal."""
+    before = shown["bars"]
+    shown["bars"] = allowed
+    try:
+        yield
+    finally:
+        shown["bars"] = before
+
+
+def draws_bars() -> bool:
+    """Whether there is a terminal to draw a bar on, and it is ours."""
+    return shown["bars"] and sys.stderr.isatty()
 
 
 def start_logging(file: Path) -> None:

@@ -1,9 +1,11 @@
 """The figures of a report."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -11,10 +13,28 @@ from encore.errors import InputError
 from encore.results.curves import curve, tidy
 from encore.results.groups import Group
 
+# How many groups a figure can show and be read; of more, those with the best means.
+INTERVALS, CURVES = 30, 6
+SLICES = 8  # groups from which on each setting is worth a look of its own
 
-def intervals(groups: list[Group], metric: str) -> Figure:
-    """Every group's values, its mean and the mean's 95 % interval."""
-    shown = [group for group in groups if group.found]
+
+def best(groups: list[Group], count: int, lower: bool) -> list[Group]:
+    """The groups that have a value; of more than `count`, those with the best means, best first."""
+    found = [group for group in groups if group.found]
+    if len(found) <= count:
+        return found
+    return sorted(found, key=Group.mean, reverse=not lower)[:count]
+
+
+def counted(text: str, shown: list[Group], groups: list[Group]) -> str:
+    """An axis's label that says where groups are not shown."""
+    found = sum(bool(group.found) for group in groups)
+    return text if len(shown) == found else f"{text}; the best {len(shown)} of {found}"
+
+
+def intervals(groups: list[Group], metric: str, lower: bool) -> Figure:
+    """Groups' values, their means and the means' 95 % intervals."""
+    shown = best(groups, INTERVALS, lower)
     drawn = Figure(figsize=(6.4, 1.2 + 0.45 * len(shown)), layout="constrained")
     axes = drawn.subplots()
     for place, group in enumerate(shown):
@@ -26,17 +46,57 @@ def intervals(groups: list[Group], metric: str) -> Figure:
             axes.plot([found.low, found.high], [place, place], color=color, linewidth=2)
         axes.plot(found.mean, place, "D", color=color, markersize=6)
     axes.set_yticks(range(len(shown)), [plain(group.label) for group in shown])
-    axes.set(xlabel=f"{metric}: values, mean and its 95 % interval", ylim=(len(shown) - 0.5, -0.5))
+    label = f"{metric}: values, mean and its 95 % interval"
+    axes.set(xlabel=counted(label, shown, groups), ylim=(len(shown) - 0.5, -0.5))
     tidy(axes)
     return drawn
 
 
-def learning_curves(groups: list[Group], metric: str) -> Figure | None:
+def slices(groups: list[Group], metric: str, lower: bool) -> Figure | None:
+    """Each setting's values against the groups' means, as a search wants to be seen; None for few groups."""
+    found = [group for group in groups if group.found]
+    if len(found) < SLICES or not found[0].settings:
+        return None
+    names = list(found[0].settings)
+    rows = -(-len(names) // 3)
+    columns = min(3, len(names))
+    drawn = Figure(figsize=(1.0 + 3.4 * columns, 3.0 * rows), layout="constrained")
+    means = [group.mean() for group in found]
+    top = best(found, 1, lower)[0]
+    panels = drawn.subplots(rows, columns, squeeze=False, sharey=True).flat
+    for name, axes in zip(names, panels, strict=False):
+        places = positions(axes, [group.settings[name] for group in found])
+        axes.scatter(places, means, s=18, alpha=0.5, color="C0", linewidth=0)
+        axes.scatter([places[found.index(top)]], [top.mean()], s=60, marker="D", color="C1", label="best")
+        axes.set_xlabel(name)
+        tidy(axes)
+    for axes in panels:  # of the last row, those that are left
+        axes.set_axis_off()
+    drawn.supylabel(metric, fontsize="medium")
+    drawn.axes[0].legend(frameon=False, fontsize="small")
+    return drawn
+
+
+def positions(axes: Axes, values: list[str]) -> list[float]:
+    """Where a setting's values stand on an axis: numbers by their size, others side by side."""
+    try:
+        places = [float(value) for value in values]
+    except ValueError:
+        names = sorted(set(values), key=lambda name: ([int(digits) for digits in re.findall(r"\d+", name)], name))
+        axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=30, ha="right")
+        return [names.index(value) for value in values]
+    if min(places) > 0 and max(places) / min(places) >= 30:
+        axes.set_xscale("log")
+    return places
+
+
+def learning_curves(groups: list[Group], metric: str, lower: bool) -> Figure | None:
     """Means over seeds with bands from the least to the most, validation solid, training dashed; None without any."""
     drawn = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = drawn.subplots()
     base = metric.partition("/")[2]
-    for place, group in enumerate(group for group in groups if group.found):
+    shown = best(groups, CURVES, lower)
+    for place, group in enumerate(shown):
         label: str | None = plain(group.label)
         for split, style in (("val", "-"), ("train", "--")):
             held = band(group, f"{split}/{base}")
@@ -47,7 +107,7 @@ def learning_curves(groups: list[Group], metric: str) -> Figure | None:
                 label = None
     if not axes.lines:
         return None
-    axes.set(xlabel="epoch", ylabel=base)
+    axes.set(xlabel=counted("epoch", shown, groups), ylabel=base)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.plot([], [], "-", color="0.4", label="validation")
     axes.plot([], [], "--", color="0.4", label="training")

@@ -37,12 +37,21 @@ class Group:
     @property
     def label(self) -> str:
         """The settings' values; a lone group has none."""
-        return " · ".join(self.settings.values()) or "all runs"
+        return " · ".join(self.shown) or "all runs"
+
+    @property
+    def shown(self) -> list[str]:
+        """The settings' values, long numbers shortened."""
+        return [brief(value) for value in self.settings.values()]
 
     @property
     def by_seed(self) -> dict[int, float]:
         """A value a seed, the mean where it has several: runs of one seed are not independent."""
         return {seed: fmean(values) for seed, values in sorted(self.found.items())}
+
+    def mean(self) -> float:
+        """Over the seeds of the finished runs, of which there must be one."""
+        return fmean(self.by_seed.values())
 
     @property
     def summary(self) -> Summary | None:
@@ -63,7 +72,7 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
     found: dict[tuple[str, ...], Group] = {}
     for run, *values in zip(table.runs, *(table.settings[name] for name in by), strict=True):
         group = found.setdefault(tuple(values), Group(dict(zip(by, values, strict=True))))
-        value = run.metrics.get(metric)
+        value = value_of(run, metric)
         if run.status == "finished" and isinstance(value, int | float) and math.isfinite(value):
             group.found.setdefault(run.seed, []).append(float(value))
             group.folders.append(str(run.folder))
@@ -73,6 +82,13 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
         metrics = {name for run in table.runs for name in run.metrics}
         raise InputError(f"none of these runs is finished and has {metric}{suggestion(metric, metrics)}")
     return list(found.values())
+
+
+def value_of(run: Result, metric: str) -> float | None:
+    """A run's value of a metric: the last, or the best where that is asked for, as in `best val/loss`."""
+    if metric == f"best {run.best.get('monitor')}":
+        return run.monitored
+    return run.metrics.get(metric)
 
 
 def reason(run: Result, metric: str) -> str:
@@ -108,8 +124,16 @@ def chosen(found: list[Group], lower: bool) -> Iterator[tuple[Group, Group]]:
     if len(found) <= ALL_PAIRS:
         yield from combinations(found, 2)
         return
-    best = (min if lower else max)(found, key=lambda group: fmean(group.by_seed.values()))
+    best = (min if lower else max)(found, key=Group.mean)
     yield from ((best, other) for other in found if other is not best)
+
+
+def brief(value: str) -> str:
+    """A setting's value as it is shown: four digits of a number that has many."""
+    try:
+        return f"{float(value):.4g}" if len(value) > 8 else value
+    except ValueError:
+        return value
 
 
 def lower_is_better(metric: str) -> bool:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from encore.record.files import replace, write_text
 from encore.results.groups import Group, Pair
 
+ROWS = 20  # of a table on a terminal
 Rows = list[list[str]]  # the first is the heading
 
 
@@ -40,6 +41,11 @@ class Report:
     lost: list[str]
     figures: dict[str, Figure]
 
+    @property
+    def title(self) -> str:
+        """What the report is on."""
+        return f"{self.metric} over seeds" if any(len(group.found) > 1 for group in self.groups) else self.metric
+
     def write(self, folder: Path) -> None:
         """Write report.md, .csv, .tex, .html and the figures as PNG and SVG."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,9 +59,11 @@ class Report:
 
     def means(self) -> Rows:
         """A row a group."""
+        if self.title == self.metric:  # there is nothing to say of a single value
+            return [[*(self.by or ["runs"]), self.metric], *(self.single(group) for group in self.groups)]
         rows = [[*(self.by or ["runs"]), "n", "mean", "std", "95 % interval", "values"]]
         for group in self.groups:
-            names = [*group.settings.values()] or [group.label]
+            names = group.shown or [group.label]
             found = group.summary
             if found is None:
                 rows.append([*names, "0", "–", "–", "–", ""])
@@ -64,6 +72,10 @@ class Report:
             values = " ".join(number(value) for value in found.values)
             rows.append([*names, str(found.n), number(found.mean), number(found.std), interval, values])
         return rows
+
+    def single(self, group: Group) -> list[str]:
+        """The row of a group with a value at most."""
+        return [*(group.shown or [group.label]), number(group.mean() if group.found else None)]
 
     def differences(self) -> Rows:
         """A row a comparison; no rows without any."""
@@ -84,7 +96,9 @@ class Report:
 
     def text(self) -> str:
         """For a terminal."""
-        parts = [f"{self.metric} over seeds", aligned(self.means()), *self.notes]
+        means = self.means()
+        more = [f"… {len(means) - 1 - ROWS} more"] if len(means) > ROWS + 1 else []
+        parts = [self.title, aligned(means[: ROWS + 1]), *more, *self.notes]
         if compared := self.differences():
             parts += ["", aligned(compared)]
         if self.lost:
@@ -93,7 +107,7 @@ class Report:
 
     def markdown(self) -> str:
         """report.md."""
-        parts = [f"# {literal(self.metric)} over seeds", markdown(self.means()), *map(literal, self.notes)]
+        parts = [f"# {literal(self.title)}", markdown(self.means()), *map(literal, self.notes)]
         if compared := self.differences():
             parts += ["## Comparisons", markdown(compared), NOTE]
         if self.lost:
@@ -117,15 +131,17 @@ class Report:
 
     def latex(self) -> str:
         """report.tex: a table for booktabs, without the single values."""
-        heading, *rows = [row[:-1] for row in self.means()]
-        columns = "l" * (len(heading) - 4) + "rrrl"
+        names, (heading, *rows) = len(self.by) or 1, self.means()
+        if heading[-1] == "values":
+            heading, *rows = [row[:-1] for row in (heading, *rows)]
+        columns = "l" * names + "rrrl"[: len(heading) - names]
         lines = [" & ".join(map(escaped, row)) + r" \\" for row in (heading, *rows)]
         begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
         return "\n".join([begin, r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule", end, ""])
 
     def page(self) -> str:
         """report.html: one file that needs nothing else."""
-        title = html.escape(f"{self.metric} over seeds")
+        title = html.escape(self.title)
         body = [f"<h1>{title}</h1>", table(self.means()), *(f"<p>{html.escape(note)}</p>" for note in self.notes)]
         if compared := self.differences():
             body += ["<h2>Comparisons</h2>", table(compared), f"<p>{html.escape(NOTE)}</p>"]
