@@ -16,6 +16,7 @@ try:
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
+    from encore.command import say_what_can_be_said, wanted
     from encore.compose import CONFIGS, MISTAKES, explain, plain
     from encore.errors import CannotWrite, EncoreError, Interrupted
     from encore.sweep.place import folder_word, multirun
@@ -48,6 +49,7 @@ def complain(what: str, code: int) -> int:
 
 def main() -> int:
     """Run the command line; returns the exit code."""
+    say_what_can_be_said()
     # Hydra then raises its errors instead of printing them, and they can be explained here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if multirun(sys.argv[1:]):
@@ -62,8 +64,8 @@ def main() -> int:
         return complain(str(error), CannotWrite.code)
     except KeyboardInterrupt:
         return complain("interrupted", Interrupted.code)
-    except SystemExit as stop:  # --help and the like; 2 is argparse's word for a bad command line
-        return 1 if stop.code == 2 else int(stop.code or 0)
+    except SystemExit as stop:
+        return wanted(stop)
     return 0
 
 

@@ -1,7 +1,7 @@
 """What a valid config is, checked without importing torch, before anything is made."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from encore.errors import ConfigError
@@ -189,6 +189,15 @@ def look_up(cfg: dict, path: str) -> Any:
             return MISSING
         node = node[key]
     return node
+
+
+def leaves(cfg: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting that holds no others, by its dotted path."""
+    for key, value in cfg.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def check(cfg: dict) -> None:

@@ -12,7 +12,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from encore.build import build, build_all
-from encore.config import OUR_SETTINGS
+from encore.config import OUR_SETTINGS, leaves
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.execution import Execution
@@ -311,21 +311,14 @@ def conclude(cfg: dict, parts: Parts, metrics: dict[str, float]) -> None:
     """Show the loggers what the settings gave."""
     for logger in parts.trainer.loggers:
         if hasattr(logger, "conclude"):
-            logger.conclude(flat(cfg), metrics)
+            logger.conclude(columns(cfg), metrics)
 
 
 # What HPARAMS has no column for: where a run lives, what it loads from, what watches it.
-NO_COLUMN = ("runs_dir", "data_dir", "fresh", "_target_", "train", "test", "sha256", "callbacks", "logger", "metrics")
+NO_COLUMN = {"runs_dir", "data_dir", "fresh", "_target_", "train", "test", "sha256", "callbacks", "logger", "metrics"}
 
 
-def flat(cfg: dict, prefix: str = "") -> dict[str, Any]:
+def columns(cfg: dict) -> dict[str, int | float | str]:
     """The settings that are numbers, texts or switches, by dotted path."""
-    found: dict[str, Any] = {}
-    for key, value in cfg.items():
-        if key in NO_COLUMN:
-            continue
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float | str):
-            found[f"{prefix}{key}"] = value
-    return found
+    shown = ((path, value) for path, value in leaves(cfg) if NO_COLUMN.isdisjoint(path.split(".")))
+    return {path: value for path, value in shown if isinstance(value, int | float | str)}

@@ -11,6 +11,7 @@ import pytest
 from encore.errors import ConfigError, InputError
 from encore.results.figures import band, plain
 from encore.results.groups import groups, lower_is_better, pairs
+from encore.results.study import report_on
 from encore.results.table import beside, differing, mixture, read
 
 CONFIG = {
@@ -243,3 +244,54 @@ def test_a_report_of_one_run_has_no_interval(tmp_path, command):
 
 def test_a_label_is_drawn_whatever_it_begins_with():
     assert plain(r"_x $\foo$") == r" _x \$\foo\$"
+
+
+def search(folder, trials=12):
+    """What a search leaves: runs of one seed that differ in several settings, with the best of what was monitored."""
+    for number in range(trials):
+        optim = {**SGD, "lr": 10.0 ** -(number % 5) * 1.23456789123}
+        run = make(folder / str(number), value=None, optim=optim, model={"name": "mlp", "widths": [2**number]})
+        result = json.loads((run / "result.json").read_text())
+        result |= {"monitored": 1 + abs(number - 7) / 10, "best": {"monitor": "val/loss"}, "metrics": {"val/loss": 9.0}}
+        (run / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_a_search_is_reported_best_first_setting_by_setting(tmp_path):
+    report = report_on([search(tmp_path / "runs")], "best val/loss")
+    heading, first, *rest = report.means()
+    assert heading == ["model.widths", "best val/loss"]  # the fewest settings; a single value has no mean
+    assert first == ["[128]", "1"]
+    assert [row[-1] for row in rest] == sorted(row[-1] for row in rest)
+    both = report_on([tmp_path / "runs"], "best val/loss", by=["optim.lr", "model.widths"])
+    assert both.means()[1][0] == "0.01235"  # long numbers are shortened to look at, and whole in report.csv
+    assert "0.0123456789123" in both.csv()
+    left, right = both.figures["slices"].axes
+    assert (left.get_xlabel(), left.get_xscale(), right.get_xlabel()) == ("optim.lr", "log", "model.widths")
+    names = [tick.get_text() for tick in right.get_xticklabels()]
+    assert names == [f"[{2**number}]" for number in range(12)]
+    assert "slices" not in report_on([search(tmp_path / "few", 4)], "best val/loss").figures
+
+
+def test_a_terminal_is_shown_the_best_of_many(tmp_path):
+    report = report_on([search(tmp_path / "runs", 30)], "best val/loss")
+    assert "… 10 more" in report.text()
+    assert len(report.means()) == 31
+    assert len(report.markdown().splitlines()) > 31
+
+
+def test_a_figure_of_an_earlier_report_does_not_stay(tmp_path):
+    out = tmp_path / "out"
+    report_on([search(tmp_path / "many")], "best val/loss").write(out)
+    assert (out / "slices.png").exists()
+    report_on([search(tmp_path / "few", 3)], "best val/loss").write(out)
+    assert not (out / "slices.png").exists()
+    assert (out / "intervals.svg").exists()
+
+
+def test_mistakes_on_the_command_line_end_with_1_and_any_terminal_will_do(tmp_path, command):
+    assert command("scripts/report.py").returncode == 1
+    assert command("scripts/report.py", "--foo").returncode == 1
+    make(tmp_path / "runs" / "one", model={"name": "ῥ"})
+    done = command("scripts/report.py", "runs", "--by", "model.name", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from encore.record.files import replace, write_text
 from encore.results.groups import Group, Pair
 
+FIGURES, KINDS = ("intervals", "curves", "slices"), ("png", "svg")
 ROWS = 20  # of a table on a terminal
 Rows = list[list[str]]  # the first is the heading
 
@@ -49,9 +50,12 @@ class Report:
     def write(self, folder: Path) -> None:
         """Write report.md, .csv, .tex, .html and the figures as PNG and SVG."""
         folder.mkdir(parents=True, exist_ok=True)
-        pictures = {f"{name}.{kind}": drawn(of, kind) for name, of in self.figures.items() for kind in ("png", "svg")}
+        pictures = {f"{name}.{kind}": drawn(of, kind) for name, of in self.figures.items() for kind in KINDS}
         for name, content in pictures.items():
             replace(folder / name, content)
+        for name in {*FIGURES} - {*self.figures}:  # of an earlier report
+            for kind in KINDS:
+                (folder / f"{name}.{kind}").unlink(missing_ok=True)
         write_text(folder / "report.md", self.markdown())
         write_text(folder / "report.csv", self.csv())
         write_text(folder / "report.tex", self.latex())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes thrice as long to import
@@ -172,11 +173,17 @@ def enumerated(differences: np.ndarray) -> np.ndarray:
 
 def drawn(differences: np.ndarray) -> np.ndarray:
     """The sums under random signs [DRAWS]."""
-    generator = np.random.default_rng(0)
     sums = np.zeros(DRAWS)
-    for difference in differences:
-        sums += np.where(generator.integers(2, size=DRAWS), difference, -difference)
+    for difference, signs in zip(differences, random_signs(len(differences)), strict=True):
+        sums += difference * signs
     return sums
+
+
+@lru_cache(maxsize=4)
+def random_signs(n: int) -> np.ndarray:
+    """1 and -1, int8 [n, DRAWS], always the same ones."""
+    generator = np.random.default_rng(0)
+    return np.stack([np.where(generator.integers(2, size=DRAWS), np.int8(1), np.int8(-1)) for _ in range(n)])
 
 
 def welch(a: np.ndarray, b: np.ndarray, method: str) -> Comparison | None:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from encore import fingerprint
+from encore.config import leaves
 from encore.errors import InputError
 from encore.record.files import read_json
 from encore.record.result import Result
@@ -53,7 +54,7 @@ def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
     for folder in folders:
         try:
             run, held = Result.read(folder), read_json(folder / "manifest.json")
-            row = flat(held["config"])
+            row = compared(held["config"])
             digests, files = dict(held["code"]["digests"]), held["data"]
             examples = {name: file["sha256"] for name, file in files["files"].items()}
             if not (isinstance(run.metrics, dict) and isinstance(run.seed, int)):
@@ -72,18 +73,10 @@ def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
     return Table(runs, pd.DataFrame(rows, dtype=object).fillna(ABSENT), code, data), left_out
 
 
-def flat(cfg: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def compared(cfg: dict[str, Any]) -> dict[str, str]:
     """A config's settings that can be compared, by dotted path, as text."""
-    found: dict[str, str] = {}
-    for key, value in cfg.items():
-        path = f"{prefix}{key}"
-        if path in NOT_COMPARED:
-            continue
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{path}.")
-        else:
-            found[path] = text(value)
-    return found
+    aside = tuple(f"{name}." for name in NOT_COMPARED)
+    return {path: text(value) for path, value in leaves(cfg) if not f"{path}.".startswith(aside)}
 
 
 def text(value: Any) -> str:
