@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib.util
 import os
 import pickle
 import struct
@@ -48,6 +49,30 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             check=False,
             env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment},
         )
+
+    return go
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callable[..., tuple[int, str, str]]:
+    """A sweep as a user types it, in this process: `sweep("seed=range(2)", …)`.
+
+    It answers with the exit code, what was printed, and what was complained of.
+    """
+    spec = importlib.util.spec_from_file_location("train_command", ROOT / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENCORE_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+    def go(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["train.py", "-m", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            module.end(module.main)
+        said = capfd.readouterr()
+        return stop.value.code, said.out, said.err
 
     return go
 

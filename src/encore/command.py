@@ -1,4 +1,4 @@
-"""What the commands in scripts/ share: a mistake ends with a message and its exit code."""
+"""What the commands share: a mistake ends with a message and its exit code."""
 
 import io
 import sys
@@ -20,6 +20,7 @@ def end(main: Callable[[], int | None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = error.code
     except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
         code = Interrupted.code
     except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
         sys.stderr.close()

@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import optuna
 import pytest
+from conftest import ROOT
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -18,7 +18,6 @@ from encore.errors import ConfigError
 from encore.sweep.proposals import Proposals
 from encore.sweep.settings import PRUNERS, SAMPLERS, Settings
 
-ROOT = Path(__file__).parents[2]
 LOOK = ["optim.lr=tag(log,interval(1e-3,1e-1))", "model.widths=choice([8],[16],[8,8])"]
 QUICK = ["trainer=cpu", "trainer.max_epochs=2", "threads=1", "logger=none"]
 TPE = ["hydra.sweeper.sampler={_target_:optuna.samplers.TPESampler,n_startup_trials:2}"]

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from encore.compose import explain
 from encore.sweep import job
 from encore.sweep.place import folder_word
 
-ROOT = Path(__file__).parents[2]
 QUICK = ["trainer=cpu", "trainer.max_epochs=1", "threads=1", "logger=none"]
 
 

@@ -26,12 +26,21 @@ def draws_bars() -> bool:
     return shown["bars"] and sys.stderr.isatty()
 
 
+class Terminal(logging.StreamHandler):
+    """What is printed; a run goes on when nobody reads it any more, as with `| head`."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Say nothing of a closed pipe."""
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
+
+
 def start_logging(file: Path) -> None:
     """Send what the run says to the terminal, and with every epoch to its file."""
     stop_logging()
     log.setLevel(logging.DEBUG)
     log.propagate = False
-    terminal, kept = logging.StreamHandler(sys.stdout), logging.FileHandler(file)
+    terminal, kept = Terminal(sys.stdout), logging.FileHandler(file)
     terminal.setLevel(logging.INFO)
     for handler in (terminal, kept):
         handler.setFormatter(logging.Formatter("%(message)s"))

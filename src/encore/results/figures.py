@@ -85,8 +85,10 @@ def positions(axes: Axes, values: list[str]) -> list[float]:
         names = sorted(set(values), key=lambda name: ([int(digits) for digits in re.findall(r"\d+", name)], name))
         axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=30, ha="right")
         return [names.index(value) for value in values]
-    if min(places) > 0 and max(places) / min(places) >= 30:
-        axes.set_xscale("log")
+    low, middle, high = np.quantile(places, [0, 0.5, 1])
+    if low > 0 and high / low >= 10:  # the scale on which the median is nearer to the middle
+        linear, log = (middle - low) / (high - low), np.log(middle / low) / np.log(high / low)
+        axes.set_xscale("log" if abs(log - 0.5) < abs(linear - 0.5) else "linear")
     return places
 
 

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -83,8 +84,9 @@ class Board:
         place = f"{self.known + len(self.outcomes):{len(str(self.total))}}/{self.total}"
         width = max(map(len, self.labels.values()), default=0)
         line = f"{place}  {self.labels[outcome.number]:{min(width, 60)}}  {self.said(outcome)}"
-        tqdm.write(line.rstrip(), file=self.out)
-        self.out.flush()
+        with suppress(BrokenPipeError):  # nobody listens any more; the sweep goes on
+            tqdm.write(line.rstrip(), file=self.out)
+            self.out.flush()
 
     def said(self, outcome: Outcome) -> str:
         """What became of a run."""
