@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from typing import Any
 
 try:
     from encore.help import text
@@ -16,10 +17,9 @@ try:
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from encore.command import end
+    from encore.command import complain, end
     from encore.compose import CONFIGS, MISTAKES, explain, plain
     from encore.errors import ConfigError, EncoreError
-    from encore.sweep.place import folder_word, multirun
 except ModuleNotFoundError as missing:
     sys.exit(f"{missing.name} is not installed here: `make setup` makes the environment, .venv/bin/python runs in it")
 
@@ -27,27 +27,35 @@ except ModuleNotFoundError as missing:
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def train(cfg: DictConfig) -> float | None:
     """Run one config; as one of a sweep, return the monitored metric for the sweeper."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    hydra_config = HydraConfig.get()
+    if hydra_config.mode == RunMode.MULTIRUN:
         from encore.sweep import job
 
         return job.run(cfg)
     try:
+        check_single(hydra_config)
         from encore.runner import execute
 
         return execute(plain(cfg)).monitored
-    except (EncoreError, BrokenPipeError):
-        raise
+    except EncoreError as error:
+        sys.exit(complain(error))
     except Exception:  # of somebody's model, say: never taken for a mistake in a config
         traceback.print_exc()
-        sys.exit(1)
+        sys.exit(ConfigError.code)
+
+
+def check_single(hydra_config: Any) -> None:
+    """Raise ConfigError where a sweep is asked for as if it were one run."""
+    given = {word.partition("=")[0] for word in hydra_config.overrides.task}
+    if axes := [name for name in hydra_config.sweeper.params or {} if name not in given]:
+        name = hydra_config.runtime.choices.sweep
+        raise ConfigError(f"sweep={name} has several values for {', '.join(axes)}: -m runs them all")
 
 
 def main() -> None:
     """Run the command line."""
     # Hydra then raises its errors instead of printing them, and they can be explained here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    if multirun(sys.argv[1:]):
-        sys.argv.append(folder_word(sys.argv[1:]))
     try:
         train()
     except MISTAKES as mistake:

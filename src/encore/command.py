@@ -17,8 +17,7 @@ def end(main: Callable[[], int | None]) -> None:
     except SystemExit as stop:
         code = wanted(stop)
     except EncoreError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.code
+        code = complain(error)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         code = Interrupted.code
@@ -29,6 +28,12 @@ def end(main: Callable[[], int | None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         code = CannotWrite.code
     sys.exit(code)
+
+
+def complain(error: EncoreError) -> int:
+    """Say what is wrong; returns the exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return error.code
 
 
 def wanted(stop: SystemExit) -> int:

@@ -242,6 +242,11 @@ def logged(cfg: dict, validation: bool) -> list[str]:
     return [f"{split}/{name}" for split in splits for name in ("loss", *metrics)] if metrics is not None else []
 
 
+def monitored(cfg: dict) -> tuple[str, str]:
+    """The metric that a run's best value is of, and its mode: without a validation set, the training loss."""
+    return (cfg["monitor"]["metric"], cfg["monitor"]["mode"]) if has_validation(cfg) else ("train/loss", "min")
+
+
 def has_validation(cfg: dict) -> bool:
     """Whether examples are held out to choose the best weights by."""
     return cfg["data"]["val_fraction"] > 0 and cfg["trainer"].get("limit_val_batches") != 0

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import Self
 
 from encore.errors import EncoreError, Interrupted, Preempted
 
@@ -30,7 +31,7 @@ class Stop:
         self.ending = False
         self.before: dict[int, object] = {}
 
-    def __enter__(self) -> "Stop":
+    def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self.before = {number: signal.getsignal(number) for number in SIGNALS}
             self.listen()

@@ -10,7 +10,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 
 
 class Encore(Sweeper):
@@ -20,11 +20,11 @@ class Encore(Sweeper):
         params: overrides with several values, as on the command line, whose own come on top.
         by: the settings that make the report's groups; all that differs without.
         metric: of the report; a search's is the best value of the monitored one.
-        sampler: `tpe`, `random`, or a recipe of an Optuna sampler, for a search.
+        sampler: `tpe`, `gp`, `random`, or a recipe of one of these samplers of Optuna's, for a search.
         trials: how many a search has.
         seed: of a search.
         parallel: trials that are proposed without knowing of each other; the launcher may run them at once.
-        pruner: `median`, or a recipe of an Optuna pruner, which ends trials that are behind.
+        pruner: `median`, or a recipe of a pruner of Optuna's, which ends trials that are behind.
         storage: of Optuna: a URL, or null for a file in the sweep's folder.
     """
 
@@ -38,8 +38,11 @@ class Encore(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives to a sweeper."""
         from encore.sweep.launchers import launcher_of
+        from encore.sweep.place import place_of
 
-        self.hydra_context, self.config = hydra_context, config
+        self.hydra_context, self.config, self.place = hydra_context, config, place_of(config)
+        with read_write(config), open_dict(config):
+            config.hydra.sweep.dir = str(self.place.exchange)
         self.launcher = launcher_of(config, hydra_context, task_function)
 
     def sweep(self, arguments: list[str]) -> Any:

@@ -1,20 +1,19 @@
 """Searches: the same trials whoever runs them, however often they were stopped."""
 
-import os
+import json
 import signal
-import subprocess
-import sys
 import time
+from types import SimpleNamespace
 
 import optuna
 import pytest
-from conftest import ROOT
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import create_trial
 
-from encore.errors import ConfigError
+from encore.errors import ConfigError, Pruned
+from encore.sweep.judge import Judge
 from encore.sweep.proposals import Proposals
 from encore.sweep.settings import PRUNERS, SAMPLERS, Settings
 
@@ -41,20 +40,9 @@ def trials(tmp_path):
     ]
 
 
-def begin(tmp_path, *words):
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "-m", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs")},
-    )
-
-
-def test_a_search_that_was_killed_does_the_missing_trials_and_ends_with_the_same_best(sweep, tmp_path):
+def test_a_search_that_was_killed_does_the_missing_trials_and_ends_with_the_same_best(begin, sweep, tmp_path):
     words = [*LOOK, *QUICK, *TPE, "hydra.sweeper.trials=8"]
-    process = begin(tmp_path, *words)
+    process = begin(*words)
     deadline = time.monotonic() + 120
     while len(list((tmp_path / "runs").rglob("best.ckpt"))) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -78,9 +66,9 @@ def test_a_search_that_was_killed_does_the_missing_trials_and_ends_with_the_same
     assert len(best) == 1
 
 
-def test_two_workers_on_one_study_do_the_trials_of_one(sweep, tmp_path):
+def test_two_workers_on_one_study_do_the_trials_of_one(begin, sweep, tmp_path):
     words = [*LOOK, *QUICK, *TPE, "hydra.sweeper.trials=8", "hydra.sweeper.parallel=2"]
-    workers = [begin(tmp_path, *words) for _ in range(2)]
+    workers = [begin(*words) for _ in range(2)]
     for worker in workers:
         said, _ = worker.communicate(timeout=300)
         assert worker.returncode == 0, said
@@ -123,10 +111,41 @@ def test_hopeless_trials_are_pruned_the_same_ones_each_time(sweep, tmp_path):
     assert pruned
     assert max(pruned) < 5
     assert said.count("pruned after epoch") >= len(pruned)
-    for file in (tmp_path / "runs").rglob("study.journal"):
-        file.unlink()
+    (journal,) = (tmp_path / "runs").rglob("study.journal")
+    journal.unlink()
     assert sweep(*words)[0] == 0  # finished runs are taken as they are, pruned ones judged again
     assert trials(tmp_path) == found
+
+
+def test_what_was_run_before_changes_no_judgement(sweep, tmp_path):
+    words = ["optim.lr=tag(log,interval(1e-6,1e-1))", *QUICK, "trainer.max_epochs=5", "hydra.sweeper.sampler=random"]
+    words += ["hydra.sweeper.trials=8", "logger=csv"]
+    assert sweep(*words)[0] == 0
+    (unjudged,) = (tmp_path / "runs").rglob("study.journal")
+    unjudged.unlink()
+    pruner = "hydra.sweeper.pruner={_target_:optuna.pruners.MedianPruner,n_startup_trials:2}"
+    code, said, _ = sweep(*words, pruner)
+    assert code == 0
+    assert said.count("finished before") == 8
+    assert sweep(*words, pruner, f"runs_dir={tmp_path / 'clean' / 'runs'}")[0] == 0
+    assert trials(tmp_path) == trials(tmp_path / "clean")
+
+
+def test_an_epoch_without_validation_is_not_judged(sweep, tmp_path):
+    words = ["optim.lr=choice(1e-3,1e-2)", *QUICK, "trainer.max_epochs=4", "+trainer.check_val_every_n_epoch=2"]
+    code, _, _ = sweep(*words, "hydra.sweeper.sampler=random", "hydra.sweeper.trials=2", "hydra.sweeper.pruner=median")
+    assert code == 0
+    assert [sorted(values) for *_, values in trials(tmp_path)] == [[2, 4]] * 2
+
+
+def test_what_was_judged_before_is_not_lost_while_it_is_judged_again(tmp_path):
+    known = {str(epoch): 1 / epoch for epoch in range(1, 43)}
+    (tmp_path / "pruning.json").write_text(json.dumps(known))
+    judge = Judge("val/loss", "min", {"_target_": PRUNERS["threshold"], "upper": 0.05}, [])
+    trainer = SimpleNamespace(default_root_dir=str(tmp_path), current_epoch=20, max_epochs=400, is_global_zero=True)
+    with pytest.raises(Pruned, match="after epoch 1:"):
+        judge.on_train_start(trainer, None)
+    assert json.loads((tmp_path / "pruning.json").read_text()) == known
 
 
 def test_more_trials_go_on_from_fewer(sweep, tmp_path):
@@ -156,7 +175,7 @@ SPACE = {
 
 
 def proposals(parallel=1, seed=0, sampler="tpe"):
-    return Proposals(SPACE, {**SAMPLERS[sampler]}, seed, "min", parallel)
+    return Proposals(SPACE, {"_target_": SAMPLERS[sampler]}, seed, "min", parallel)
 
 
 def played(search, count):
@@ -186,7 +205,7 @@ def test_tpe_finds_what_is_better_than_at_random():
 
 def test_what_a_search_cannot_be_is_said_at_once(sweep, tmp_path):
     for words, message in (
-        (["hydra.sweeper.sampler=foo"], "hydra.sweeper.sampler=foo: must be tpe, random"),
+        (["hydra.sweeper.sampler=foo"], "hydra.sweeper.sampler=foo: must be tpe, gp, random"),
         (["hydra.sweeper.sampler=tpe", "hydra.sweeper.trials=0"], "hydra.sweeper.trials=0: must be"),
         (["hydra.sweeper.sampler=tpe", "hydra.sweeper.parallel=0"], "hydra.sweeper.parallel=0: must be"),
         (["hydra.sweeper.sampler=tpe"], "where to look"),
@@ -196,7 +215,10 @@ def test_what_a_search_cannot_be_is_said_at_once(sweep, tmp_path):
         (["hydra.sweeper.sampler=tpe", *LOOK, "hydra.sweeper.pruner={_target_:optuna.Nothing}"], "optuna.Nothing"),
         (["hydra.sweeper.sampler={_target_:optuna.Nothing}", *LOOK], "optuna.Nothing"),
         (["hydra.sweeper.sampler=tpe", "optim.foo=interval(0,1)"], "there is no setting optim.foo"),
-        (["hydra.sweeper.sampler=tpe", *LOOK, "hydra.sweeper.storage=nothing://"], "hydra.sweeper.storage=nothing://"),
+        (["hydra.sweeper.sampler={_target_:optuna.samplers.QMCSampler}", *LOOK], "must be tpe, gp, random"),
+        (["hydra.sweeper.sampler=tpe", "model=choice(mlp,foo)"], "there is no model=foo"),
+        (["hydra.sweeper.sampler=tpe", "monitor.metric=choice(val/loss,val/accuracy)"], "a search needs one metric"),
+        (["hydra.sweeper.sampler=tpe", "optim.lr=choice(abc,def)"], ": must be a number greater than 0"),
     ):
         code, _, complained = sweep(*words)
         assert code == 1, words
@@ -208,10 +230,62 @@ def test_what_a_search_cannot_be_is_said_at_once(sweep, tmp_path):
 def test_settings_by_name_are_recipes():
     given = {"params": {}, "by": None, "metric": "m", "trials": 1, "seed": 0, "parallel": 1, "storage": None}
     settings = Settings.of({**given, "sampler": "random", "pruner": "median"})
-    assert settings.sampler == SAMPLERS["random"]
-    assert settings.pruner == PRUNERS["median"]
+    assert settings.sampler == {"_target_": SAMPLERS["random"]}
+    assert settings.pruner == {"_target_": PRUNERS["median"]}
     with pytest.raises(ConfigError, match=r"no setting hydra\.sweeper\.trails; did you mean trials"):
         Settings.of({**given, "sampler": None, "pruner": None, "trails": 3})
+
+
+def test_a_storage_that_cannot_be_used_is_named(sweep, tmp_path):
+    code, _, complained = sweep("hydra.sweeper.sampler=tpe", *LOOK, *QUICK, "hydra.sweeper.storage=nothing://")
+    assert code == 3
+    assert "hydra.sweeper.storage=nothing:// cannot be used" in complained
+
+
+def test_a_study_whose_last_line_was_cut_off_goes_on(sweep, tmp_path):
+    words = [*LOOK, *QUICK, *TPE]
+    assert sweep(*words, "hydra.sweeper.trials=3")[0] == 0
+    whole = trials(tmp_path)
+    (journal,) = (tmp_path / "runs").rglob("study.journal")
+    journal.write_bytes(journal.read_bytes()[:-20])
+    journal.with_name("study.journal.lock").touch()  # of a process that is gone
+    assert sweep(*words, "hydra.sweeper.trials=4")[0] == 0
+    assert trials(tmp_path)[:3] == whole
+    journal.write_bytes(b"nonsense\n" + journal.read_bytes())
+    code, _, complained = sweep(*words, "hydra.sweeper.trials=5")
+    assert code == 3
+    assert "study.journal cannot be used" in complained
+
+
+def test_the_best_is_the_greatest_where_that_is_monitored(sweep, tmp_path):
+    better = ["monitor.metric=val/accuracy", "monitor.mode=max"]
+    look = ["optim.lr=choice(1e-5,1e-2,3e-2)", "hydra.sweeper.sampler=random", "hydra.sweeper.trials=5"]
+    code, said, _ = sweep(*look, *better, *QUICK)
+    assert code == 0
+    best = max(value for _, _, value, *_ in trials(tmp_path))
+    assert f": best val/accuracy {best:.4g}" in said
+    assert len({value for _, _, value, *_ in trials(tmp_path)}) > 1
+
+
+def test_without_a_validation_set_the_training_loss_is_what_counts(sweep, tmp_path):
+    words = ["data.val_fraction=0", "hydra.sweeper.pruner={_target_:optuna.pruners.ThresholdPruner,upper:2.0}"]
+    words += ["optim.lr=choice(1e-6,1e-2)", "hydra.sweeper.sampler=random", "hydra.sweeper.trials=6"]
+    code, said, _ = sweep(*words, *QUICK)
+    assert code == 0
+    assert "best train/loss" in said
+    assert {state for _, state, *_ in trials(tmp_path)} == {"COMPLETE", "PRUNED"}
+
+
+def test_settings_that_are_added_and_experiments_can_be_searched(sweep, tmp_path):
+    look = [
+        "+trainer.limit_train_batches=choice(1,2)",
+        "experiment=choice(digits_mlp)",
+        "++optim.eps=interval(1e-9,1e-6)",
+    ]
+    code, said, _ = sweep(*look, *QUICK, "hydra.sweeper.sampler=random", "hydra.sweeper.trials=3")
+    assert code == 0
+    assert "report.html" in said
+    assert said.splitlines()[-1].startswith("again    python train.py")
 
 
 def test_an_sqlite_storage_holds_the_study(sweep, tmp_path):

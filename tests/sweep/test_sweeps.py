@@ -3,17 +3,15 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from omegaconf import OmegaConf
 
 from encore.compose import explain
 from encore.sweep import job
-from encore.sweep.place import folder_word
+from encore.sweep.place import place_of
 
 QUICK = ["trainer=cpu", "trainer.max_epochs=1", "threads=1", "logger=none"]
 
@@ -25,19 +23,6 @@ def runs(tmp_path):
         result = json.loads(path.read_text())
         found[result["name"], result["seed"], result["fingerprint"]] = result
     return found
-
-
-def begin(tmp_path, *words, **environment):
-    """A sweep in a process of its own, with those that it begins in one group."""
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), "-m", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment},
-    )
 
 
 def wait_for(condition, seconds=120):
@@ -85,6 +70,75 @@ def test_a_sweep_with_runs_that_diverge_and_fail_goes_on_and_lists_them(sweep, t
         assert reason in listed
 
 
+def test_where_the_flag_stands_is_all_the_same(command, tmp_path):
+    answer = command("train.py", "seed=0,1", *QUICK, "--multirun", "--config-dir", str(tmp_path))
+    assert answer.returncode == 0, answer.stderr
+    assert "2/2" in answer.stdout
+
+
+def test_a_sweep_without_its_flag_is_no_run(command, tmp_path):
+    answer = command("train.py", "sweep=optimisers")
+    assert answer.returncode == 1
+    assert answer.stderr == "error: sweep=optimisers has several values for optim, seed: -m runs them all\n"
+
+
+def test_what_a_sweep_cannot_be_is_said_before_its_first_run(sweep, tmp_path):
+    for words, message in (
+        (["seed=range(0)"], "the sweep has no runs"),
+        (["seed=0,1", "hydra.sweeper.by=[optim.nam]"], "there is no setting optim.nam; did you mean optim.name?"),
+        (["seed=0,1", "hydra.sweeper.params=foo"], "hydra.sweeper.params=foo: must have settings by name"),
+        (["model=mlp,foo"], "there is no model=foo"),
+        (["seed=0,1", "hydra/launcher=foo"], "there is no hydra/launcher=foo"),
+        (["seed=0,1", "runs_dir=/proc/nothing"], "cannot be made"),
+    ):
+        code, _, complained = sweep(*words, *QUICK)
+        assert code == (74 if "runs_dir" in words[-1] else 1), words
+        assert message in complained
+        assert "Traceback" not in complained
+    assert runs(tmp_path) == {}
+
+
+def test_a_metric_that_no_run_has_is_said_and_replaced(sweep, tmp_path):
+    code, said, complained = sweep("seed=0,1", "hydra.sweeper.metric=test/acuracy", *QUICK)
+    assert code == 0
+    assert "no run has test/acuracy; did you mean test/accuracy?: val/loss instead" in complained
+    assert "val/loss over seeds" in said
+
+
+def test_runs_of_a_sweep_may_have_runs_dirs_of_their_own(sweep, tmp_path):
+    code, said, _ = sweep(f"runs_dir={tmp_path / 'a'},{tmp_path / 'b'}", *QUICK)
+    assert code == 0
+    assert "2/2" in said
+    assert all(list((tmp_path / name).rglob("result.json")) for name in "ab")
+
+
+def test_two_of_the_same_sweep_share_its_runs(begin, tmp_path):
+    words = ["seed=range(3)", *QUICK[:1], *QUICK[2:], "trainer.max_epochs=3"]
+    both = [begin(*words) for _ in range(2)]
+    for one in both:
+        said, _ = one.communicate(timeout=300)
+        assert one.returncode == 0, said
+        assert "3/3" in said
+    assert finished(tmp_path) == 3
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_processes_save_their_runs_before_they_end(begin, tmp_path, sent):
+    words = [
+        "seed=range(4)",
+        *QUICK[:1],
+        "trainer.max_epochs=100000",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    ]
+    told = begin(*words)
+    wait_for(lambda: len(list((tmp_path / "runs").rglob("last.ckpt"))) == 2)
+    told.send_signal(sent)
+    said, _ = told.communicate(timeout=60)
+    assert told.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[sent], said
+    assert [result["status"] for result in runs(tmp_path).values()] == ["preempted"] * 2
+
+
 def test_an_error_that_nobody_foresaw_is_one_run_s_and_shown_whole(sweep, tmp_path, monkeypatch):
     (tmp_path / "broken.py").write_text("def net(**settings):\n    raise EOFError('x')\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -95,9 +149,9 @@ def test_an_error_that_nobody_foresaw_is_one_run_s_and_shown_whole(sweep, tmp_pa
     assert finished(tmp_path) == 1
 
 
-def test_a_sweep_killed_in_the_middle_goes_on_with_what_is_missing(sweep, tmp_path):
+def test_a_sweep_killed_in_the_middle_goes_on_with_what_is_missing(begin, sweep, tmp_path):
     words = ["seed=range(4)", "optim=sgd", "optim.lr=0.01", *QUICK[:1], *QUICK[2:], "trainer.max_epochs=30"]
-    killed = begin(tmp_path, *words)
+    killed = begin(*words)
     wait_for(lambda: finished(tmp_path) >= 2)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.communicate()
@@ -115,8 +169,8 @@ def test_a_sweep_killed_in_the_middle_goes_on_with_what_is_missing(sweep, tmp_pa
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_sweep_that_is_told_to_stop_stops_as_a_whole(tmp_path, sent, code):
-    told = begin(tmp_path, "seed=range(3)", *QUICK[:1], "trainer.max_epochs=100000")
+def test_a_sweep_that_is_told_to_stop_stops_as_a_whole(begin, tmp_path, sent, code):
+    told = begin("seed=range(3)", *QUICK[:1], "trainer.max_epochs=100000")
     wait_for(lambda: list((tmp_path / "runs").rglob("last.ckpt")))
     told.send_signal(sent)
     said, _ = told.communicate(timeout=60)
@@ -125,10 +179,10 @@ def test_a_sweep_that_is_told_to_stop_stops_as_a_whole(tmp_path, sent, code):
     assert [result["status"] for result in runs(tmp_path).values()] == ["preempted"]
 
 
-def test_several_processes_give_the_same_bits_as_one(sweep, tmp_path):
+def test_several_processes_give_the_same_bits_as_one(begin, sweep, tmp_path):
     words = ["seed=range(2)", "optim=sgd,adam", *QUICK]
     assert sweep(*words, f"runs_dir={tmp_path / 'one' / 'runs'}")[0] == 0
-    several = begin(tmp_path, *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    several = begin(*words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     said, _ = several.communicate(timeout=300)
     assert several.returncode == 0, said
     assert "4/4" in said
@@ -137,10 +191,10 @@ def test_several_processes_give_the_same_bits_as_one(sweep, tmp_path):
     assert {key: result["weights_sha256"] for key, result in runs(tmp_path).items()} == bits
 
 
-def test_processes_share_the_threads(tmp_path, monkeypatch):
+def test_processes_share_the_threads(begin, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     words = [word for word in QUICK if word != "threads=1"]
-    both = begin(tmp_path, "seed=range(2)", *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    both = begin("seed=range(2)", *words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     said, _ = both.communicate(timeout=300)
     assert both.returncode == 0, said
     configs = [json.loads(path.read_text())["config"] for path in (tmp_path / "runs").rglob("manifest.json")]
@@ -181,14 +235,14 @@ class Net(MLP):
 """
 
 
-def test_a_worker_that_dies_is_said_and_the_rest_goes_on_when_asked_again(tmp_path):
+def test_a_worker_that_dies_is_said_and_the_rest_goes_on_when_asked_again(begin, tmp_path):
     (tmp_path / "deadly.py").write_text(DEADLY)
     words = ["seed=range(3)", "model._target_=deadly.Net", *QUICK, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    dead = begin(tmp_path, *words, PYTHONPATH=str(tmp_path))
+    dead = begin(*words, PYTHONPATH=str(tmp_path))
     said, _ = dead.communicate(timeout=300)
     assert dead.returncode == 1, said
     assert "the same command goes on with what is missing" in said
-    again = begin(tmp_path, *words, PYTHONPATH=str(tmp_path))
+    again = begin(*words, PYTHONPATH=str(tmp_path))
     said, _ = again.communicate(timeout=300)
     assert again.returncode == 0, said
     assert finished(tmp_path) == 3
@@ -201,13 +255,19 @@ def test_a_sweep_has_a_name_in_a_file(sweep, tmp_path):
     assert "optimisers-" in said.splitlines()[-1]
 
 
-def test_a_sweep_s_folder_depends_on_what_it_runs_alone():
-    words = ["-m", "sweep=optimisers", "seed=range(3)"]
-    here = folder_word(words).partition("/processes")[0]
-    assert here.startswith("hydra.sweep.dir=${runs_dir}/sweeps/optimisers-")
-    assert folder_word([*words, "hydra/launcher=joblib"]).startswith(here)
-    assert folder_word(["--multirun", *reversed(words[1:])]).startswith(here)
-    assert not folder_word([*words, "optim.lr=1"]).startswith(here)
+def test_the_same_sweep_has_the_same_folder():
+    def folder(*task, hydra=(), name=None):
+        words = {"overrides": {"task": list(task), "hydra": list(hydra)}, "runtime": {"choices": {"sweep": name}}}
+        return place_of(OmegaConf.create({"hydra": {**words, "sweep": {"dir": "runs/sweeps"}}})).folder
+
+    here = folder("sweep=optimisers", "seed=range(3)", name="optimisers")
+    assert here.parent == Path("runs/sweeps")
+    assert here.name.startswith("optimisers-")
+    assert here == folder("seed=range(3)", "sweep=optimisers", name="optimisers")
+    engines = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.mode=MULTIRUN", "hydra.sweeper.trials=9"]
+    assert here == folder("sweep=optimisers", "seed=range(3)", hydra=engines, name="optimisers")
+    assert here != folder("sweep=optimisers", "seed=range(4)", name="optimisers")
+    assert here != folder("sweep=optimisers", "seed=range(3)", hydra=["hydra.sweeper.sampler=tpe"], name="optimisers")
 
 
 def test_each_process_has_a_gpu_of_its_own(tmp_path, monkeypatch):

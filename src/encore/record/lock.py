@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,19 @@ def held(folder: Path) -> Iterator[None]:
         except OSError as problem:
             raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
         HELD.add(lock.fileno())
+        yield
+
+
+@contextmanager
+def waiting_for(folder: Path, seconds: float = 0.05) -> Iterator[None]:
+    """Hold a folder as soon as whoever holds it lets go; looks every so many seconds."""
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held(folder))
+                break
+            except Busy:
+                time.sleep(seconds)
         yield
 
 

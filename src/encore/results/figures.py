@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from encore.errors import InputError
-from encore.results.curves import curve, tidy
+from encore.results.curves import tidy
 from encore.results.groups import Group
+from encore.results.metrics import curve
 
 # How many groups a figure can show and be read; of more, those with the best means.
 INTERVALS, CURVES = 30, 6

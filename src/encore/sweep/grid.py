@@ -1,17 +1,22 @@
 """Every combination of the values given."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
 from tqdm import tqdm
 
+from encore.compose import suggestion
+from encore.config import leaves
 from encore.errors import ConfigError
-from encore.sweep.board import varying
-from encore.sweep.launch import launching, report
+from encore.sweep.board import Job, varying
+from encore.sweep.launch import launching
+from encore.sweep.report import report
 from encore.sweep.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,24 +38,24 @@ def grid(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
     overrides = parsed(sweeper, words)
     if endless := [each.input_line for each in overrides if each.is_interval_sweep()]:
         raise ConfigError(f"{', '.join(map(str, endless))}: hydra.sweeper.sampler=tpe searches an interval")
-    jobs = BasicSweeper.split_arguments(overrides, None)[0]
+    jobs = list(dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0])))
+    if not jobs:
+        raise ConfigError("the sweep has no runs: a range has no values")
+    names: set[str] = set()
     for job in tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1):
-        sweeper.validate_batch_is_legal([job])
-    monitor, metric = sweeper.config.monitor, settings.metric
-    with launching(sweeper, len(jobs), list(dict.fromkeys([monitor.metric, metric]))) as launch:
-        launch.run(jobs, varying(jobs))
-    board = launch.board
-    outcomes = [outcome for _, outcome in sorted(board.outcomes.items())]
-    if not any(metric in outcome.metrics for outcome in outcomes):
-        metric = monitor.metric
-    report(
-        [Path(outcome.folder) for outcome in outcomes if outcome.folder],
-        [f"{board.labels[each.number]}: {each.said}" for each in outcomes if not each.folder],
-        report_folder(sweeper),
-        settings.by,
-        metric,
-        metric == monitor.metric and monitor.mode == "min",
-    )
+        names |= dict(leaves(composed(sweeper, job))).keys()
+    check_by(settings.by, names)
+    with launching(sweeper, len(jobs), settings.metric) as launch:
+        found = launch.run(jobs, varying(jobs))
+    outcomes = [outcome for _, outcome in sorted(found.items())]
+    metric = settings.metric
+    known = [name for outcome in outcomes for name in outcome.metrics]
+    if known and metric not in known:
+        metric = next(outcome.monitor for outcome in outcomes if outcome.metrics and outcome.monitor)
+        print(f"\nno run has {settings.metric}{suggestion(settings.metric, known)}: {metric} instead", file=sys.stderr)
+    folders = [Path(outcome.folder) for outcome in outcomes if outcome.folder]
+    lost = [f"{launch.board.labels[each.number]}: {each.said}" for each in outcomes if not each.folder]
+    report(folders, lost, sweeper.place.folder, settings.by, metric, lower=False)
     launch.end(max((outcome.code for outcome in outcomes), default=0))
 
 
@@ -60,6 +65,16 @@ def parsed(sweeper: "Encore", words: Sequence[str]) -> list[Override]:
     return list({each.get_key_element(): each for each in parser.parse_overrides(list(words))}.values())
 
 
-def report_folder(sweeper: "Encore") -> Path:
-    """Where a sweep's report goes: above what its processes say to each other."""
-    return Path(sweeper.config.hydra.sweep.dir).parents[1]
+def composed(sweeper: "Encore", job: Job) -> dict[str, Any]:
+    """A run's config, neither resolved nor checked: what cannot be composed at all is found before the first run."""
+    config = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(job))
+    held: Any = OmegaConf.to_container(config, resolve=False)
+    del held["hydra"]
+    return held
+
+
+def check_by(by: Sequence[str] | None, names: set[str]) -> None:
+    """Raise ConfigError if the report's groups are to be made by what no run has."""
+    for name in by or ():
+        if name not in names:
+            raise ConfigError(f"hydra.sweeper.by: there is no setting {name}{suggestion(name, names)}")

@@ -1,5 +1,6 @@
 """The callback that prunes a run."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,35 @@ from encore.sweep.proposals import direction
 from encore.sweep.pruning import VALUES, values
 
 
+class Judgement:
+    """What an Optuna pruner says of one trial, epoch by epoch.
+
+    Args:
+        mode: `min` or `max`.
+        pruner: recipe of an Optuna pruner that judges by the values of finished trials.
+        trials: these values by epoch, counted from 1, one dict a trial.
+    """
+
+    def __init__(self, mode: str, pruner: dict[str, Any], trials: Sequence[Mapping[str, float]]) -> None:
+        study = optuna.create_study(direction=direction(mode), pruner=build(pruner, what="hydra.sweeper.pruner"))
+        for held in trials:
+            steps = {int(epoch): float(value) for epoch, value in held.items()}
+            study.add_trial(optuna.trial.create_trial(value=steps[max(steps)], intermediate_values=steps))
+        self.trial = study.ask()
+
+    def hopeless(self, epoch: int, value: float) -> bool:
+        """Whether to end the trial after an epoch; to be asked of one after the other."""
+        self.trial.report(value, epoch)
+        return self.trial.should_prune()
+
+    def pruned(self, found: Mapping[str, float]) -> int | None:
+        """The epoch after which a trial with these values would have been ended, before its last; None for none."""
+        epochs = sorted(map(int, found))
+        return next((epoch for epoch in epochs[:-1] if self.hopeless(epoch, float(found[str(epoch)]))), None)
+
+
 class Judge(Checkpoint):
-    """Ends a run when an Optuna pruner says so, at an epoch's end.
+    """Ends a run when a pruner says so, at an epoch's end.
 
     The decision is a function of the run's own values and of the trials given: the same whenever it is made. (A
     Checkpoint by class, so that it comes after all that is logged and saved at an epoch's end.)
@@ -23,42 +51,47 @@ class Judge(Checkpoint):
     Args:
         metric: the monitored one.
         mode: `min` or `max`.
-        pruner: recipe of an Optuna pruner that judges by the values of finished and pruned trials.
-        trials: these values, by epoch, one dict a trial.
+        pruner: see `Judgement`.
+        trials: see `Judgement`.
     """
 
     def __init__(self, metric: str, mode: str, pruner: dict[str, Any], trials: list[dict[str, float]]) -> None:
-        self.metric = metric
-        judge = build(pruner, what="hydra.sweeper.pruner")
-        study = optuna.create_study(direction=direction(mode), pruner=judge)
-        for held in trials:
-            steps = {int(epoch): float(value) for epoch, value in held.items()}
-            study.add_trial(optuna.trial.create_trial(value=steps[max(steps)], intermediate_values=steps))
-        self.trial = study.ask()
+        self.metric, self.judgement = metric, Judgement(mode, pruner, trials)
         self.values: dict[str, float] = {}
+        self.validated = False
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Judge what an attempt before had reached, up to where this one goes on."""
-        known = values(Path(trainer.default_root_dir))
-        for epoch in range(1, trainer.current_epoch + 1):
-            if str(epoch) in known:
-                self.judge(epoch, float(known[str(epoch)]), trainer)
+        known = values(Path(trainer.default_root_dir), self.metric)
+        self.values = {epoch: value for epoch, value in known.items() if int(epoch) <= trainer.current_epoch}
+        for epoch in sorted(map(int, self.values)):
+            self.judge(epoch, trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """There is something new to judge."""
+        self.validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Judge the epoch."""
-        if self.metric in trainer.callback_metrics:
-            self.judge(trainer.current_epoch + 1, float(trainer.callback_metrics[self.metric]), trainer)
+        """Judge the epoch, if it has a value of its own."""
+        if self.validated or not self.metric.startswith("val/"):
+            epoch = trainer.current_epoch + 1
+            self.values[str(epoch)] = float(trainer.callback_metrics[self.metric])
+            if trainer.is_global_zero:
+                write_json(Path(trainer.default_root_dir) / VALUES, self.values)
+            self.judge(epoch, trainer)
+        self.validated = False
 
-    def judge(self, epoch: int, value: float, trainer: pl.Trainer) -> None:
-        """Keep an epoch's value, and end the run if it is too far behind.
+    def judge(self, epoch: int, trainer: pl.Trainer) -> None:
+        """End the run if it is too far behind.
 
         Raises:
-            Pruned: it is.
+            Pruned: it is, and there is something to be spared.
         """
-        self.values[str(epoch)] = value
-        if trainer.is_global_zero:
-            write_json(Path(trainer.default_root_dir) / VALUES, self.values)
-        self.trial.report(value, epoch)
-        last = epoch == trainer.max_epochs  # there is nothing to spare any more
-        if self.trial.should_prune() and not last:
-            raise Pruned(f"pruned after epoch {epoch}: {self.metric} {value:.4g}; the run alone would go on")
+        value = float(self.values[str(epoch)])
+        if self.judgement.hopeless(epoch, value) and epoch != trainer.max_epochs:
+            raise Pruned(reason(epoch, self.metric, value))
+
+
+def reason(epoch: int, metric: str, value: float) -> str:
+    """Why a run was pruned."""
+    return f"pruned after epoch {epoch}: {metric} {value:.4g}; the run alone would go on"

@@ -1,22 +1,27 @@
-"""The runs of a sweep: launched by whatever launcher Hydra was given, watched, and reported on."""
+"""The runs of a sweep: launched by whatever launcher Hydra was given, watched, and waited for."""
 
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra.plugins.sweeper import Sweeper
+from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
 from encore.accelerator import cuda_devices
-from encore.errors import CannotWrite, EncoreError, InputError
-from encore.stopping import Stop
+from encore.compose import available_cores, literal
+from encore.errors import CannotWrite, ConfigError, EncoreError
+from encore.record.lock import waiting_for
 from encore.sweep import pruning
 from encore.sweep.board import Board, Job
-from encore.sweep.job import BEGAN, GPUS
+from encore.sweep.job import BEGAN, GPUS, this_process
 from encore.sweep.outcome import Outcome
+from encore.sweep.stop import SweepStop
+
+if TYPE_CHECKING:
+    from hydra_plugins.encore_plugins import Encore
 
 
 class Launch:
@@ -25,38 +30,61 @@ class Launch:
     Args:
         sweeper: Hydra's, set up.
         board: where they are shown.
+        stop: what asks the sweep to stop.
     """
 
-    def __init__(self, sweeper: Sweeper, board: Board) -> None:
-        self.sweeper, self.board = sweeper, board
+    def __init__(self, sweeper: "Encore", board: Board, stop: SweepStop) -> None:
+        self.sweeper, self.board, self.stop = sweeper, board, stop
         self.begun = 0
         self.problem: Exception | None = None  # of the launcher itself
 
     def run(
         self, jobs: Sequence[Job], labels: Sequence[Job], judge: dict[str, Any] | None = None
-    ) -> list[Outcome | None]:
-        """Run jobs, as many at once as the launcher does; None for those of which nothing was heard.
+    ) -> dict[int, Outcome]:
+        """Run jobs, as many at once as the launcher does; wait for those that another process runs.
 
         Args:
             jobs: the overrides of each.
             labels: what to show of them.
             judge: what may prune them, see `pruning.ask`.
+
+        Returns:
+            The outcomes by place in `jobs`, without those of which nothing was heard as the launcher failed.
         """
-        first, self.begun = self.begun, self.begun + len(jobs)
-        numbers = range(first, self.begun)
-        self.board.expect(dict(zip(numbers, labels, strict=True)))
+        found: dict[int, Outcome] = {}
+        missing = list(range(len(jobs)))
+        while missing and self.problem is None:
+            first, self.begun = self.begun, self.begun + len(missing)
+            self.board.expect({first + place: labels[each] for place, each in enumerate(missing)})
+            self.launch([jobs[each] for each in missing], first, judge)
+            heard = {each: self.board.outcomes.get(first + place) for place, each in enumerate(missing)}
+            found |= {each: outcome for each, outcome in heard.items() if outcome is not None}
+            missing = [each for each in missing if each in found and found[each].status == "busy"]
+            for each in missing:  # its result will be ours, too
+                with waiting_for(Path(str(found[each].folder)), seconds=0.5):
+                    pass
+        return found
+
+    def launch(self, jobs: Sequence[Job], first: int, judge: dict[str, Any] | None) -> None:
+        """Run jobs once, numbered from `first`."""
+        exchange = f"hydra.sweep.dir={literal(str(self.board.exchange))}"
         if judge is not None:
-            for number in numbers:
-                pruning.ask(self.board.place, number, judge)
-        assert self.sweeper.launcher is not None
-        try:
-            self.sweeper.launcher.launch([list(job) for job in jobs], initial_job_idx=first)
-        except (EncoreError, OSError):
-            raise
-        except Exception as problem:  # a process that died takes those beside it along
-            self.problem = problem
+            for number in range(first, first + len(jobs)):
+                pruning.ask(self.board.exchange, number, judge)
+        # Runs of SLURM need nobody who waits for them.
+        waiting = nullcontext() if "Slurm" in self.sweeper.config.hydra.launcher._target_ else self.stop.deferred()
+        returned: Sequence[JobReturn] = []
+        with waiting:
+            try:
+                returned = self.sweeper.launcher.launch([[*job, exchange] for job in jobs], initial_job_idx=first)
+            except (EncoreError, OSError):
+                raise
+            except Exception as problem:  # a process that died takes those beside it along
+                self.problem = problem
         self.board.look()
-        return [self.board.outcomes.get(number) for number in numbers]
+        for number, back in enumerate(returned, first):
+            if number not in self.board.outcomes:
+                self.board.lost(silent(number, back, self.board.exchange))
 
     def end(self, code: int) -> None:
         """Say what nobody has foreseen, and end with the exit code.
@@ -70,30 +98,42 @@ class Launch:
         if self.problem is not None:
             print(f"\nerror: {type(self.problem).__name__}: {self.problem}", file=sys.stderr)
             print("the same command goes on with what is missing", file=sys.stderr)
-        if code := max(code, 0 if self.problem is None else 1):
+        if code := max(code, 0 if self.problem is None else ConfigError.code):
             sys.exit(code)
 
 
+def silent(number: int, back: JobReturn, exchange: Path) -> Outcome:
+    """The outcome of a run that left none."""
+    try:
+        _ = back.return_value
+    except OSError as problem:
+        return Outcome(number, "failed", CannotWrite.code, error=str(problem))
+    except Exception as problem:
+        return Outcome(number, "failed", ConfigError.code, error=f"{type(problem).__name__}: {problem}")
+    return Outcome(number, "failed", CannotWrite.code, error=f"its outcome never came: is {exchange} the same there?")
+
+
 @contextmanager
-def launching(sweeper: Sweeper, total: int, metrics: Sequence[str], known: int = 0) -> Iterator[Launch]:
+def launching(sweeper: "Encore", total: int, metric: str | None) -> Iterator[Launch]:
     """Watch runs as long as the block lasts.
 
     Args:
         sweeper: Hydra's, set up.
         total: how many runs the sweep has.
-        metrics: which to show of each.
-        known: how many need not be run any more.
+        metric: to show of each beside the monitored one; None shows that one's best.
+
+    Raises:
+        CannotWrite: the sweep's folder cannot be made.
     """
-    assert sweeper.config is not None
-    place = Path(sweeper.config.hydra.sweep.dir)
+    exchange = sweeper.place.exchange
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        exchange.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise CannotWrite(f"{place} cannot be made: {problem}\nruns_dir=… puts runs elsewhere") from problem
-    os.environ[BEGAN] = str(os.getpid())
+        raise CannotWrite(f"{exchange} cannot be made: {problem}\nruns_dir=… puts runs elsewhere") from problem
+    os.environ[BEGAN] = this_process()
     share_gpus(sweeper.config.hydra.launcher, sweeper.launcher)
-    with Stop(), Board(place, total, metrics, known) as board:
-        yield Launch(sweeper, board)
+    with SweepStop(exchange) as stop, Board(exchange, total, metric) as board:
+        yield Launch(sweeper, board, stop)
 
 
 def share_gpus(settings: DictConfig, launcher: Any) -> None:
@@ -111,26 +151,12 @@ def visible_gpus() -> list[str]:
     return named.split(",") if named else [str(number) for number in range(cuda_devices())]
 
 
-def report(
-    folders: Sequence[Path], lost: Sequence[str], to: Path, by: Sequence[str] | None, metric: str, lower: bool
-) -> None:
-    """Write and show the report on a sweep's runs.
-
-    Args:
-        folders: of the runs.
-        lost: what became of runs that have none.
-        to: the report's folder.
-        by: the settings that make groups; all that differs without.
-        metric: of the report.
-        lower: it is better when it is lower.
-    """
-    from encore.results.study import report_on  # pandas and matplotlib take a second to import
-
-    try:
-        found = report_on(dict.fromkeys(folders), metric, by, mixed=True, lower=lower)
-    except InputError as nothing:
-        print(f"\nthere is nothing to report: {nothing}", file=sys.stderr)
-        return
-    found.lost.extend(lost)
-    found.write(to)
-    print(f"\n{found.text()}\n\n{to / 'report.html'}")
+def threads(settings: DictConfig) -> int | None:
+    """The threads of each run, as its launcher gives them; None where that is known only in its process."""
+    if "n_jobs" in settings:
+        cores, at_once = available_cores(), settings.n_jobs
+        if at_once < 0:
+            at_once = max(1, cores + 1 + at_once)
+        return cores if "OMP_NUM_THREADS" in os.environ else max(1, cores // max(1, at_once))
+    given = settings.get("cpus_per_task") or settings.get("remote", {}).get("num_cpus")
+    return max(1, int(given)) if given else None

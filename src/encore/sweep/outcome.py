@@ -17,9 +17,10 @@ class Outcome:
         code: the exit code that the run would have alone.
         seconds: that it took now.
         folder: the run's; None where it has none.
-        monitored: the best value of the monitored metric.
+        monitor: the monitored metric.
+        monitored: its best value.
         metrics: the result's.
-        values: the monitored metric by epoch, counted from 1, where a search prunes.
+        values: the monitored metric by epoch, counted from 1, as far as it was kept.
         repeated: it was finished before.
         error: why it is not finished.
     """
@@ -27,8 +28,9 @@ class Outcome:
     number: int
     status: str
     code: int
-    seconds: float
+    seconds: float = 0.0
     folder: str | None = None
+    monitor: str | None = None
     monitored: float | None = None
     metrics: dict[str, float] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class Outcome:
         return line if line.startswith(self.status) else f"{self.status}: {line}"
 
     def write(self, place: Path) -> None:
-        """Leave it in the sweep's folder."""
+        """Leave it in the folder in which it is waited for."""
         write_json(path(place, self.number), vars(self))
 
     @classmethod

@@ -1,26 +1,36 @@
-"""Where a sweep keeps its report, and what its processes say to each other."""
+"""Where a sweep keeps what is its own: its report and study, and what its runs say to the process that began it."""
 
 import hashlib
 import os
 import re
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+# What makes no other sweep: where runs go, and how many trials a search has.
+ASIDE = re.compile(r"\+*hydra\.sweeper\.trials=|(?!\+*hydra\.sweeper\.)\+*hydra[./]")
 
 
-def multirun(words: Sequence[str]) -> bool:
-    """Whether a command line asks for a sweep."""
-    return bool({"-m", "--multirun"} & set(words))
+@dataclass(frozen=True)
+class Place:
+    """A sweep's folders.
 
-
-def folder_word(words: Sequence[str]) -> str:
-    """The override that gives a sweep its folder: named by `sweep=NAME` and a hash of what it runs.
-
-    The same sweep has the same folder, whatever launcher it uses, and a search with more trials, too; each process
-    that begins it has its own below.
+    Attributes:
+        folder: the same for the same sweep, also for several processes that work on it.
+        exchange: of one process and the runs that it begins, wherever they run; absolute.
     """
-    named = next((match[1] for each in words if (match := re.fullmatch(r"\+?sweep=([\w-]+)", each))), "sweep")
-    aside = r"-|\+*hydra[./]launcher|\+*hydra\.sweeper\.trials="
-    what = sorted(each for each in words if not re.match(aside, each))
-    mark = hashlib.sha256("\n".join(what).encode()).hexdigest()[:8]
+
+    folder: Path
+    exchange: Path
+
+
+def place_of(config: DictConfig) -> Place:
+    """A sweep's place below `hydra.sweep.dir`: named by its file, if it has one, and a hash of its overrides."""
+    hydra = config.hydra
+    words = sorted(word for word in [*hydra.overrides.task, *hydra.overrides.hydra] if not ASIDE.match(word))
+    mark = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
+    folder = Path(hydra.sweep.dir) / f"{hydra.runtime.choices.get('sweep') or 'sweep'}-{mark}"
     began = time.strftime("%Y-%m-%d_%H-%M-%S")
-    return f"hydra.sweep.dir=${{runs_dir}}/sweeps/{named}-{mark}/processes/{began}-{os.getpid()}"
+    return Place(folder, folder.absolute() / "processes" / f"{began}-{os.getpid()}")

@@ -1,9 +1,12 @@
 """Ending runs that a search has seen enough of, by what runs before them had reached at the same epoch."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from encore.errors import InputError
 from encore.record.files import read_json, write_json
+from encore.results.metrics import curve
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -11,28 +14,36 @@ if TYPE_CHECKING:
 VALUES = "pruning.json"  # in a run's folder: the monitored metric by epoch, counted from 1
 
 
-def ask(place: Path, number: int, judge: dict[str, Any]) -> None:
+def ask(exchange: Path, number: int, judge: dict[str, Any]) -> None:
     """Have a run of a sweep judged.
 
     Args:
-        place: the sweep's folder.
+        exchange: where the run looks.
         number: of the run.
         judge: the arguments of `encore.sweep.judge.Judge`, plain values.
     """
-    write_json(place / f"{number}.judge.json", judge)
+    write_json(exchange / f"{number}.judge.json", judge)
 
 
-def callbacks(place: Path, number: int) -> "list[pl.Callback]":
+def asked(exchange: Path, number: int) -> dict[str, Any] | None:
+    """What a run is to be judged by; None if it is not."""
+    file = exchange / f"{number}.judge.json"
+    return read_json(file) if file.exists() else None
+
+
+def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
     """What watches a run of a sweep: nothing, unless that was asked for."""
-    file = place / f"{number}.judge.json"
-    if not file.exists():
+    if judge is None:
         return []
     from encore.sweep.judge import Judge
 
-    return [Judge(**read_json(file))]
+    return [Judge(**judge)]
 
 
-def values(folder: Path) -> dict[str, float]:
-    """What a run had reached by epoch, where it was watched."""
+def values(folder: Path, metric: str) -> dict[str, float]:
+    """What a run had reached by epoch: as it was watched, or else as metrics.csv has it, if there is one."""
+    found: dict[str, float] = {}
+    with suppress(InputError):
+        found = {str(epoch): value for epoch, value in zip(*curve(folder, metric), strict=True)}
     file = folder / VALUES
-    return read_json(file) if file.exists() else {}
+    return found | (read_json(file) if file.exists() else {})

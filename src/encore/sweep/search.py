@@ -1,33 +1,38 @@
 """A search for the settings that give the best monitored metric."""
 
 import shlex
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from omegaconf import open_dict
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from encore.build import build
-from encore.compose import plain
-from encore.config import look_up
-from encore.errors import CannotWrite, InputError, Interrupted, Preempted
+from encore.compose import available_cores, plain
+from encore.config import MISSING, leaves, look_up, monitored
+from encore.errors import CannotWrite, ConfigError, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, hash_of
 from encore.sweep.board import Job
-from encore.sweep.grid import parsed, report_folder
-from encore.sweep.launch import Launch, launching, report
+from encore.sweep.grid import check_by, composed, parsed
+from encore.sweep.judge import Judgement, reason
+from encore.sweep.launch import Launch, launching
 from encore.sweep.outcome import Outcome
 from encore.sweep.proposals import Proposals
+from encore.sweep.report import report
 from encore.sweep.settings import Settings
-from encore.sweep.space import shown, space_of, words
-from encore.sweep.trials import Trials, waiting_for
+from encore.sweep.space import Space, shown, space_of, words
+from encore.sweep.trials import Trials
 
 if TYPE_CHECKING:
     from hydra_plugins.encore_plugins import Encore
 
 # Exit codes that say nothing of a trial's settings: it is not stored, and the search ends.
 CIRCUMSTANCES = {each.code for each in (InputError, CannotWrite, Interrupted, Preempted)}
+ATTEMPTS = 20  # trials in which one is looked for whose config is valid
 
 
 class Searching:
@@ -35,124 +40,168 @@ class Searching:
 
     Args:
         sweeper: Hydra's, set up.
-        words: overrides in Hydra's grammar; those with several values say where to look.
+        given: overrides in Hydra's grammar; those with several values say where to look.
         settings: of the sweep.
 
     Raises:
         ConfigError: a setting of the search that cannot be.
     """
 
-    def __init__(self, sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
+    def __init__(self, sweeper: "Encore", given: Sequence[str], settings: Settings) -> None:
         assert settings.sampler is not None
-        self.sweeper, self.settings, self.count = sweeper, settings, settings.trials
-        self.monitor, self.folder = sweeper.config.monitor, report_folder(sweeper)
         if settings.pruner is not None:
             build(settings.pruner, what="hydra.sweeper.pruner")
-        overrides = parsed(sweeper, words)
-        fixed = [each for each in overrides if not each.is_sweep_override()]
-        self.fixed = BasicSweeper.split_arguments(fixed, None)[0][0]
-        self.proposals = Proposals(
-            space_of(overrides), settings.sampler, settings.seed, self.monitor.mode, settings.parallel
-        )
-        config = self.first_config()
-        # A part that is chosen by its name is a dict of settings.
-        names = [f"{key}.name" if isinstance(look_up(config, key), dict) else key for key in self.proposals.space]
-        self.by = settings.by or names
-        self.trials = Trials(self.folder, self.name(config), settings.storage, self.proposals)
+        self.sweeper, self.settings, self.count = sweeper, settings, settings.trials
+        overrides = parsed(sweeper, given)
+        fixed = BasicSweeper.split_arguments([each for each in overrides if not each.is_sweep_override()], None)[0][0]
+        # A study is of one number of threads, which are part of a run, whatever launches it.
+        own = [] if any(word.startswith("threads=") for word in fixed) else [f"threads={available_cores()}"]
+        self.fixed, space = [*own, *fixed], space_of(overrides)
+        config = self.valid_config(Proposals(space, settings.sampler, settings.seed, "min", settings.parallel))
+        self.monitor = config["monitor"]
+        self.metric, self.mode = monitored(config)
+        check_by(settings.by, set(dict(leaves(config))))
+        self.by = settings.by or names_of(space, config)
+        self.proposals = Proposals(space, settings.sampler, settings.seed, self.mode, settings.parallel)
+        self.check_choices()
+        self.trials = Trials(sweeper.place.folder, self.name(config), settings.storage, self.proposals)
 
-    def first_config(self) -> dict[str, Any]:
-        """The config of the first trial."""
-        job = list(self.job(self.proposals.params(0, [])))
-        self.sweeper.validate_batch_is_legal([job])
-        composed = self.sweeper.hydra_context.config_loader.load_sweep_config(self.sweeper.config, job)
-        with open_dict(composed):
-            del composed["hydra"]
-        return plain(composed)
+    def check_choices(self) -> None:
+        """Raise what composing raises, for every choice that there is."""
+        params = self.proposals.params(0, [])
+        for key, distribution in self.proposals.space.items():
+            for choice in getattr(distribution, "choices", ()):
+                self.check({**params, key: choice})
+
+    def valid_config(self, proposals: Proposals) -> dict[str, Any]:
+        """The config of the first trial that has a valid one."""
+        problems = []
+        for number in range(min(self.count, ATTEMPTS)):
+            try:
+                config = composed(self.sweeper, self.job(proposals.params(number, [])))
+                return plain(OmegaConf.create(config))
+            except ConfigError as problem:
+                problems.append(problem)
+        raise problems[0]
 
     def name(self, config: dict[str, Any]) -> str:
         """The study's: of all that its trials follow from, the code and data that they run with among it."""
-        of = (vars(self.proposals), self.settings.pruner, self.fixed)
+        of = (vars(self.proposals), self.settings.pruner, sorted(self.fixed))
         return f"search-{hash_of([fingerprint(config), str(of)])[:10]}"
 
-    def job(self, params: dict[str, Any]) -> Job:
+    def job(self, params: Mapping[str, Any]) -> Job:
         """A trial's overrides."""
         return [*self.fixed, *words(params)]
 
     def run(self, launch: Launch) -> int:
         """Run the trials that are missing, batch after batch; returns the code of what ended it before its time."""
-        while (first := len(self.trials.known())) < self.count:
-            batch = range(first, min(self.proposals.batch(first).stop, self.count))
-            known = self.trials.known()
-            params = {number: self.proposals.params(number, known) for number in batch}
-            outcomes = self.outcomes(launch, params, self.judge(known[: self.proposals.batch(first).start]))
-            code = max((outcome.code for outcome in outcomes.values() if outcome.code in CIRCUMSTANCES), default=0)
-            if code or len(outcomes) < len(batch):
+        while (first := len(known := self.trials.known())) < self.count:
+            batch = self.proposals.batch(first)
+            numbers = range(first, min(batch.stop, self.count))
+            judge = self.judge(known[: batch.start])
+            params = [self.proposals.params(number, known) for number in numbers]
+            for each in params:
+                self.check(each)
+            launch.board.stand(first)
+            found = launch.run([self.job(each) for each in params], [shown(each) for each in params], judge)
+            if code := max((each.code for each in found.values() if each.code in CIRCUMSTANCES), default=0):
                 return code
-            self.trials.keep(first, [(params[number], outcomes[number]) for number in batch])
+            if len(found) < len(numbers):
+                return 0
+            outcomes = [self.judged(outcome, judge) for _, outcome in sorted(found.items())]
+            self.trials.keep(first, list(zip(params, outcomes, strict=True)))
         return 0
 
-    def outcomes(
-        self, launch: Launch, params: dict[int, dict[str, Any]], judge: dict[str, Any] | None
-    ) -> dict[int, Outcome]:
-        """What became of trials, by number, here or in another process; none of those of which nothing was heard."""
-        found: dict[int, Outcome] = {}
-        missing = list(params)
-        while missing:
-            jobs, labels = [self.job(params[each]) for each in missing], [shown(params[each]) for each in missing]
-            heard = launch.run(jobs, labels, judge)
-            found |= {number: outcome for number, outcome in zip(missing, heard, strict=True) if outcome is not None}
-            missing = [number for number in missing if number in found and found[number].status == "busy"]
-            for number in missing:  # another process runs it: its result is ours
-                with waiting_for(Path(str(found.pop(number).folder)), seconds=0.5):
-                    pass
-        return found
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Raise what composing a trial's config raises, and ConfigError where another metric is monitored in it."""
+        if composed(self.sweeper, self.job(params))["monitor"] != self.monitor:
+            raise ConfigError(
+                f"{' '.join(words(params))}: monitor is not that of other trials; a search needs one metric"
+            )
 
     def judge(self, known: Sequence[FrozenTrial]) -> dict[str, Any] | None:
-        """What may prune a trial: the values of the trials before its batch."""
+        """What may prune a trial: the values of the finished trials before its batch."""
         if self.settings.pruner is None:
             return None
         finished = [trial.intermediate_values for trial in known if trial.state == TrialState.COMPLETE]
-        return {
-            "metric": self.monitor.metric,
-            "mode": self.monitor.mode,
-            "pruner": self.settings.pruner,
-            "trials": [{str(epoch): value for epoch, value in values.items()} for values in finished if values],
-        }
+        trials = [{str(epoch): value for epoch, value in values.items()} for values in finished if values]
+        return {"metric": self.metric, "mode": self.mode, "pruner": self.settings.pruner, "trials": trials}
+
+    def judged(self, outcome: Outcome, judge: dict[str, Any] | None) -> Outcome:
+        """An outcome as if the run had been watched, also if it was finished before, without anyone who watched."""
+        if judge is None or outcome.status != "finished":
+            return outcome
+        judgement = Judgement(**{name: judge[name] for name in ("mode", "pruner", "trials")})
+        epoch = judgement.pruned(outcome.values)
+        if epoch is None:
+            return outcome
+        values = {each: value for each, value in outcome.values.items() if int(each) <= epoch}
+        error = reason(epoch, self.metric, float(values[str(epoch)]))
+        return replace(outcome, status="pruned", values=values, error=error)
 
     def conclude(self) -> None:
         """Report on all trials, and say which is the best."""
         found = self.trials.known()[: self.count]
         ran = [trial for trial in found if trial.user_attrs["folder"]]
         lost = [f"trial {trial.number}: {trial.user_attrs['error']}" for trial in found if trial not in ran]
-        metric = f"best {self.monitor.metric}"
+        metric, to = f"best {self.metric}", self.sweeper.place.folder
         folders = [Path(trial.user_attrs["folder"]) for trial in ran]
-        report(folders, lost, self.folder, self.by, metric, self.monitor.mode == "min")
+        report(folders, lost, to, self.by, metric, lower=self.mode == "min")
         if failed := sum(trial.user_attrs["status"] == "failed" for trial in found):
-            where = self.settings.storage or self.folder / "study.journal"
+            where = self.settings.storage or to / "study.journal"
             print(f"\n{failed} failed; without {where} they are tried again")
-        if (best := self.trials.best(self.count)) is not None:
-            command = shlex.join(["python", "train.py", *self.job(best.params)])
+        best = self.trials.best(self.count)
+        if best is None:
+            print("\nno trial has finished", file=sys.stderr)
+        else:
+            command = shlex.join(["python", "train.py", *flags(sys.argv[1:]), *self.job(best.params)])
             print(f"\nbest     trial {best.number} of {len(found)}: {metric} {best.values[0]:.4g}")
             print(f"folder   {best.user_attrs['folder']}\nagain    {command}")
 
 
-def search(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
+def search(sweeper: "Encore", given: Sequence[str], settings: Settings) -> None:
     """Run the trials that are missing, and report on all of them.
 
     Args:
         sweeper: Hydra's, set up.
-        words: overrides; those with several values say where to look.
+        given: overrides; those with several values say where to look.
         settings: of the sweep.
 
     Raises:
         ConfigError: a setting of the search that cannot be.
         SystemExit: the search could not be finished, or none of its trials.
     """
-    searching = Searching(sweeper, words, settings)
-    known = min(len(searching.trials.known()), searching.count)
-    with launching(sweeper, searching.count, ["best"], known) as launch:
+    searching = Searching(sweeper, given, settings)
+    with launching(sweeper, searching.count, None) as launch:
         code = searching.run(launch)
     searching.conclude()
     if not code and searching.trials.best(searching.count) is None:
         code = max((outcome.code for outcome in launch.board.outcomes.values()), default=0)
     launch.end(code)
+
+
+def names_of(space: Space, config: dict[str, Any]) -> list[str] | None:
+    """The settings in which trials differ, as a report knows them; None where what differs has to be found.
+
+    A part that is chosen by its name is a dict of settings; an experiment is none of them.
+    """
+    names = []
+    for key in space:
+        path = key.lstrip("+")
+        value = look_up(config, path)
+        if isinstance(value, dict):
+            path = f"{path}.name"
+        if look_up(config, path) is MISSING or (isinstance(value, dict) and "name" not in value):
+            return None
+        names.append(path)
+    return names
+
+
+def flags(arguments: Sequence[str]) -> list[str]:
+    """Hydra's flags that say where configs are."""
+    kept = []
+    for place, word in enumerate(arguments):
+        name, given, _ = word.partition("=")
+        if name in ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn"):
+            kept += [word] if given else list(arguments[place : place + 2])
+    return kept

@@ -9,16 +9,34 @@ from encore.compose import suggestion
 from encore.config import Rule, integer, list_of, optional, show, text
 from encore.errors import ConfigError
 
+# Those whose proposals follow from finished trials and a seed: others keep a state that Optuna does not store.
 SAMPLERS = {
-    # Bergstra et al. 2011: new trials where good ones were, after ten at random
-    "tpe": {"_target_": "optuna.samplers.TPESampler", "n_startup_trials": 10},
-    "random": {"_target_": "optuna.samplers.RandomSampler"},
+    "tpe": "optuna.samplers.TPESampler",  # new trials where good ones were (Bergstra et al. 2011), after ten at random
+    "gp": "optuna.samplers.GPSampler",  # by a Gaussian process, after ten at random
+    "random": "optuna.samplers.RandomSampler",
 }
+# Those that judge by the values of finished trials at the same epoch.
 PRUNERS = {
-    # ends what is behind the median of the trials before at the same epoch
-    "median": {"_target_": "optuna.pruners.MedianPruner", "n_startup_trials": 5},
+    "median": "optuna.pruners.MedianPruner",  # ends what is behind the median, once five trials are finished
+    "percentile": "optuna.pruners.PercentilePruner",
+    "threshold": "optuna.pruners.ThresholdPruner",
 }
+
+
+def mapping(value: Any) -> str | None:
+    """Settings by name."""
+    return None if isinstance(value, dict) else "must have settings by name, such as {optim.lr: [0.1, 0.01]}"
+
+
+def recipe_of(value: Any, known: dict[str, str]) -> dict[str, Any] | None:
+    """A recipe, from one of the names or with one of their targets; None for anything else."""
+    recipe = {"_target_": known.get(value)} if isinstance(value, str) else value
+    good = isinstance(recipe, dict) and recipe.get("_target_") in known.values()
+    return recipe if good else None
+
+
 RULES: dict[str, Rule] = {
+    "params": mapping,
     "by": optional(list_of(text)),
     "metric": text,
     "trials": integer(1),
@@ -32,7 +50,7 @@ RULES: dict[str, Rule] = {
 class Settings:
     """The settings of `configs/hydra/sweeper/encore.yaml`, which says what they are; recipes as plain dicts."""
 
-    params: dict[str, str]
+    params: dict[str, Any]
     by: list[str] | None
     metric: str
     sampler: dict[str, Any] | None
@@ -59,12 +77,13 @@ class Settings:
             if problem := rule(plain[name]):
                 problems.append(f"hydra.sweeper.{name}={show(plain[name])}: {problem}")
         for name, known in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-            recipe = plain[name]
-            if isinstance(recipe, str):
-                plain[name] = recipe = known.get(recipe, recipe)
-            if recipe is not None and not (isinstance(recipe, dict) and "_target_" in recipe):
-                choices = ", ".join(known)
-                problems.append(f"hydra.sweeper.{name}={show(recipe)}: must be {choices}, null, or a recipe's _target_")
+            if (value := plain[name]) is not None and (recipe := recipe_of(value, known)) is None:
+                problems.append(
+                    f"hydra.sweeper.{name}={show(value)}: must be {', '.join(known)}, null, or a recipe whose _target_ "
+                    f"is one of {', '.join(known.values())}"
+                )
+            elif value is not None:
+                plain[name] = recipe
         if problems:
             raise ConfigError("\n".join(problems))
         return cls(**plain)

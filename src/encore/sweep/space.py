@@ -1,6 +1,6 @@
 """Where a search looks: Hydra's sweeps as Optuna's distributions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -44,11 +44,11 @@ def numbers(low: Any, high: Any, **settings: Any) -> BaseDistribution:
     return IntDistribution(low, high, **settings) if whole else FloatDistribution(low, high, **settings)
 
 
-def words(params: dict[str, Any]) -> list[str]:
+def words(params: Mapping[str, Any]) -> list[str]:
     """A trial's overrides."""
     return [f"{key}={value}" for key, value in params.items()]
 
 
-def shown(params: dict[str, Any]) -> list[str]:
+def shown(params: Mapping[str, Any]) -> list[str]:
     """The same, to look at."""
     return words({key: f"{value:.4g}" if isinstance(value, float) else value for key, value in params.items()})

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from encore.compose import literal
 from encore.errors import ConfigError
 from encore.sweep.grid import grid
+from encore.sweep.launch import threads
 from encore.sweep.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +25,12 @@ def sweep(sweeper: "Encore", arguments: Sequence[str]) -> None:
         SystemExit: runs that failed, with the worst of their exit codes.
     """
     settings = Settings.of(sweeper.settings)
-    words = [*(f"{key}={value}" for key, value in settings.params.items()), *arguments]
+    given = threads(sweeper.config.hydra.launcher)
+    words = [
+        *([f"threads={given}"] if given else []),
+        *(f"{key}={value if isinstance(value, str) else literal(value)}" for key, value in settings.params.items()),
+        *arguments,
+    ]
     if settings.sampler is None:
         grid(sweeper, words, settings)
         return

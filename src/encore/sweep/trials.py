@@ -1,8 +1,7 @@
 """A search's finished trials, in a storage of Optuna's that several processes share."""
 
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +10,56 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from encore.errors import Busy, ConfigError
-from encore.record.lock import held
+from encore.errors import EncoreError, InputError
+from encore.record.lock import waiting_for
 from encore.sweep.outcome import Outcome
 from encore.sweep.proposals import Proposals
 from encore.sweep.space import words
+
+FILE = "study.journal"  # in the sweep's folder
 
 
 class Trials:
     """The finished trials, in the order of their numbers.
 
     Args:
-        folder: the sweep's; it has the study in a file of its own, `study.journal`, where no storage is given.
+        folder: the sweep's; it has the study in a file of its own where no storage is given.
         name: of the study.
         storage: a URL as Optuna takes it, or None.
         proposals: what the trials are.
 
     Raises:
-        ConfigError: the storage cannot be used.
+        InputError: the storage cannot be used.
     """
 
     def __init__(self, folder: Path, name: str, storage: str | None, proposals: Proposals) -> None:
-        self.folder, self.proposals = folder, proposals
-        with waiting_for(folder):
-            kept: BaseStorage | str = storage or JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+        self.folder, self.storage, self.proposals = folder, storage, proposals
+        with self.held():
+            kept: BaseStorage | str = storage or JournalStorage(JournalFileBackend(str(folder / FILE)))
+            self.study = optuna.create_study(
+                storage=kept, study_name=name, direction=proposals.direction, load_if_exists=True
+            )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the storage against other processes, mended; each kind of it has errors of its own."""
+        with waiting_for(self.folder):
             try:
-                self.study = optuna.create_study(
-                    storage=kept, study_name=name, direction=proposals.direction, load_if_exists=True
-                )
-            except Exception as problem:  # each storage has its own
-                raise ConfigError(f"hydra.sweeper.storage={storage} cannot be used: {problem}") from problem
+                if self.storage is None:
+                    mend(self.folder / FILE)
+                yield
+            except (EncoreError, OSError):
+                raise
+            except Exception as problem:
+                where = f"hydra.sweeper.storage={self.storage}" if self.storage else f"{self.folder / FILE}"
+                raise InputError(
+                    f"{where} cannot be used: {problem}\nwithout it the trials are taken from their runs again"
+                ) from problem
 
     def known(self) -> list[FrozenTrial]:
         """Those that are stored."""
-        return self.study.get_trials(deepcopy=False)
+        with self.held():
+            return self.study.get_trials(deepcopy=False)
 
     def keep(self, first: int, found: Sequence[tuple[dict[str, Any], Outcome]]) -> None:
         """Store what became of a batch, as far as no other process has done so.
@@ -53,9 +68,9 @@ class Trials:
             first: number of its first trial.
             found: the trials' settings and outcomes.
         """
-        with waiting_for(self.folder):
+        with self.held():
             for number, (params, outcome) in enumerate(found, first):
-                if number == len(self.known()):
+                if number == len(self.study.get_trials(deepcopy=False)):
                     self.study.add_trial(self.frozen(params, outcome))
 
     def frozen(self, params: dict[str, Any], outcome: Outcome) -> FrozenTrial:
@@ -86,14 +101,16 @@ class Trials:
         return choose(finished, key=lambda trial: trial.values[0], default=None)
 
 
-@contextmanager
-def waiting_for(folder: Path, seconds: float = 0.05) -> Iterator[None]:
-    """Hold a folder as soon as whoever holds it lets go; looks every so many seconds."""
-    with ExitStack() as stack:
-        while True:
-            try:
-                stack.enter_context(held(folder))
-                break
-            except Busy:
-                time.sleep(seconds)
-        yield
+def mend(journal: Path) -> None:
+    """Cut off a line that a full disk or a kill has left unfinished, and the lock of a process that is gone.
+
+    The next line would continue it, and neither could be read again. Only who holds the folder may do so.
+    """
+    lock = journal.with_name(f"{journal.name}.lock")
+    lock.unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    with journal.open("rb+") as stream:
+        content = stream.read()
+        if content and not content.endswith(b"\n"):
+            stream.truncate(content.rfind(b"\n") + 1)
