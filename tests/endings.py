@@ -71,6 +71,7 @@ EVERYTHING = {
     "workers": {"data.resident": False, "data.num_workers": 1},
     "max_steps": {"trainer.max_steps": 9},
     "no validation": {"data.val_fraction": 0.0},
+    "fold and bootstrap": {"data.folds": 5, "data.fold": 2, "data.bootstrap": 1},
     "validation twice an epoch": {"+trainer.val_check_interval": 0.5},
     "validation every other epoch": {"+trainer.check_val_every_n_epoch": 2},
     "residual": {"model": "wide_resnet", "model.depth": 10, "model.widen_factor": 1, "trainer.max_epochs": 2},

@@ -38,6 +38,10 @@ def changed(cfg, path, value):
         ("data.fraction", 0),
         ("data.fraction", 1.1),
         ("data.val_fraction", 1),
+        ("data.folds", 1),
+        ("data.fold", -1),
+        ("data.bootstrap", True),
+        ("data.weights", {"path": 3}),
         ("data.normalize", "zscore"),
         ("data.normalize", {"mean": [0.5]}),
         ("data.normalize", {"mean": [0.5], "std": [0.0]}),
@@ -97,6 +101,9 @@ def test_fractions_that_leave_nothing_to_train_on(default):
         ({"scheduler": "plateau", "scheduler.interval": "step"}, "once an epoch, not every step"),
         ({"scheduler": "plateau", "debug": "overfit"}, "there is no validation set"),
         ({"trainer.num_nodes": 2}, "the devices of one machine"),
+        ({"data.folds": 5, "data.fold": 5}, "data.fold=5: of data.folds=5 it is one from 0 to 4"),
+        ({"data.fold": 1}, "data.folds says how many there are"),
+        ({"data.weights.path": "weights.npy"}, "data.bootstrap=0 draws"),
         ({"trainer.devices": "all"}, "must be a number of devices"),
     ],
 )
@@ -110,6 +117,11 @@ def test_settings_that_contradict_each_other(overrides, message):
 def test_a_group_that_is_taken_away_is_asked_for(override):
     with pytest.raises(ConfigError):
         config_from([override])
+
+
+def test_folds_are_a_validation_set_and_count_instead_of_its_fraction():
+    config_from({"callbacks": "early_stopping", "data.val_fraction": 0.0, "data.folds": 2})
+    config_from({"data.val_fraction": 0.5, "data.test_fraction": 0.5, "data.folds": 2})
 
 
 def test_early_stopping_on_a_validation_set_that_is_not_there():

@@ -16,6 +16,8 @@ from encore.fingerprint import fingerprint, lineage
         {"threads": 7},
         {"model": "softmax"},
         {"data.split_seed": 1},
+        {"data.folds": 5},
+        {"data.bootstrap": 0},
         {"trainer.max_epochs": 3},
     ],
 )

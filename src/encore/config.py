@@ -130,6 +130,10 @@ RULES: dict[str, Rule] = {
     "data.val_fraction": fraction,
     "data.test_fraction": fraction,
     "data.fraction": number(0, 1, open_low=True),
+    "data.folds": optional(integer(2)),
+    "data.fold": integer(0),
+    "data.bootstrap": optional(integer(0)),
+    "data.weights.path": optional(text),
     "data.normalize": normalization,
     "data.shuffle": boolean,
     "data.drop_last": boolean,
@@ -215,8 +219,8 @@ def check(cfg: dict) -> None:
 
 def contradictions(cfg: dict) -> list[str]:
     """What each setting allows, but not together."""
-    data, found = cfg["data"], []
-    if data["val_fraction"] + data["test_fraction"] >= 1:
+    data, found = cfg["data"], against_resampling(cfg["data"])
+    if not data.get("folds") and data["val_fraction"] + data["test_fraction"] >= 1:
         found.append(
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
             "1 or more: nothing is left to train on"
@@ -235,6 +239,18 @@ def contradictions(cfg: dict) -> list[str]:
     return found
 
 
+def against_resampling(data: dict) -> list[str]:
+    """What speaks against the folds and the bootstrap together."""
+    folds, fold, found = data.get("folds"), data.get("fold", 0), []
+    if folds and fold >= folds:
+        found.append(f"data.fold={fold}: of data.folds={folds} it is one from 0 to {folds - 1}")
+    if fold and not folds:
+        found.append(f"data.fold={fold} is one of no folds: data.folds says how many there are")
+    if look_up(data, "weights.path") not in (MISSING, None) and data.get("bootstrap") is None:
+        found.append("data.weights.path is what the bootstrap draws by: data.bootstrap=0 draws")
+    return found
+
+
 def logged(cfg: dict, validation: bool) -> list[str]:
     """The metrics that a run logs each epoch, where its task says which it has."""
     metrics = cfg["task"].get("metrics")
@@ -249,7 +265,8 @@ def monitored(cfg: dict) -> tuple[str, str]:
 
 def has_validation(cfg: dict) -> bool:
     """Whether examples are held out to choose the best weights by."""
-    return cfg["data"]["val_fraction"] > 0 and cfg["trainer"].get("limit_val_batches") != 0
+    held_out = cfg["data"].get("folds") or cfg["data"]["val_fraction"] > 0
+    return bool(held_out) and cfg["trainer"].get("limit_val_batches") != 0
 
 
 def show(value: Any) -> str:

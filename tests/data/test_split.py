@@ -7,8 +7,8 @@ from encore.errors import ConfigError
 TARGETS = torch.arange(1000) % 10
 
 
-def split(targets=TARGETS, val=0.1, test=0.2, fraction=1.0, seed=0):
-    return stratified(targets, val=val, test=test, fraction=fraction, seed=seed)
+def split(targets=TARGETS, val=0.1, test=0.2, fraction=1.0, seed=0, **folds):
+    return stratified(targets, val=val, test=test, fraction=fraction, seed=seed, **folds)
 
 
 def test_parts_are_disjoint_and_make_up_the_whole():
@@ -59,3 +59,39 @@ def test_a_smaller_fraction_is_a_subset_and_leaves_validation_and_test_alone():
 def test_a_part_that_would_be_empty_is_refused():
     with pytest.raises(ConfigError, match="val split of 20 examples is empty"):
         split(TARGETS[:20], val=0.01)
+
+
+@pytest.mark.parametrize("test", [0.0, 0.2, 1 / 3])
+@pytest.mark.parametrize(("n", "folds"), [(1000, 5), (1797, 7), (60, 40), (11, 2)])
+def test_folds_make_up_all_that_is_not_for_test(n, folds, test):
+    targets = torch.arange(n) % 10
+    parts = [split(targets, test=test, folds=folds, fold=fold) for fold in range(folds)]
+    whole = torch.arange(n)
+    for part in parts:
+        assert part.test.equal(split(targets, test=test, val=0.0).test)
+        assert torch.cat([part.train, part.val, part.test]).sort().values.equal(whole)
+    assert torch.cat([parts[0].test, *(part.val for part in parts)]).sort().values.equal(whole)
+    sizes = [len(part.val) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_every_class_has_its_share_in_every_fold():
+    for fold in range(4):
+        assert TARGETS[split(folds=4, fold=fold).val].bincount(minlength=10).tolist() == [20] * 10
+
+
+def test_a_fold_counts_instead_of_the_validation_fraction():
+    assert split(val=0.5, folds=5, fold=1).val.equal(split(val=0.0, folds=5, fold=1).val)
+
+
+def test_a_smaller_fraction_of_a_fold_is_a_subset_and_leaves_its_validation_alone():
+    whole, half = split(folds=5, fold=3), split(folds=5, fold=3, fraction=0.5)
+    assert set(half.train.tolist()) < set(whole.train.tolist())
+    assert (len(whole.train), len(half.train)) == (640, 320)
+    assert TARGETS[half.train].bincount(minlength=10).tolist() == [32] * 10
+    assert half.val.equal(whole.val)
+
+
+def test_more_folds_than_examples_are_refused():
+    with pytest.raises(ConfigError, match="more than the 16 examples"):
+        split(TARGETS[:20], folds=50, fold=3)

@@ -1,6 +1,7 @@
 """The LightningDataModule: one dataset's recipe, split, normalised and batched."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from encore.data.bootstrap import bootstrap, read_weights
 from encore.data.loaders import Loader, Memory, Order, Resident, Streamed
 from encore.data.normalize import fit
 from encore.data.sources import ArraySource, Source, open_source, verify
@@ -27,6 +29,10 @@ class DataModule(pl.LightningDataModule):
         seed: of the order of training examples.
 
     Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], on the trainer's device.
+
+    Attributes:
+        split: which examples of the sources are for what.
+        pool: the training examples before the bootstrap, each once.
     """
 
     def __init__(self, recipe: dict, data_dir: str, seed: int) -> None:
@@ -50,17 +56,29 @@ class DataModule(pl.LightningDataModule):
         recipe = self.recipe
         verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
-        self.split = stratified(
+        parts = stratified(
             self.source.targets,
             val=recipe["val_fraction"],
             test=recipe["test_fraction"],
             fraction=recipe["fraction"],
             seed=recipe["split_seed"],
+            folds=recipe.get("folds"),
+            fold=recipe.get("fold", 0),
         )
+        self.pool = parts.train
+        self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
         self.test_source, self.test_indices = self.open_test()
         self.normalize = fit(recipe["normalize"], self.source, self.split.train, tuple(recipe["shape"]))
         self.loaded = True
+
+    def resampled(self, pool: Tensor) -> Tensor:
+        """The training examples: all of those that there are, or a bootstrap sample of them."""
+        number, weights = self.recipe.get("bootstrap"), (self.recipe.get("weights") or {}).get("path")
+        if number is None:
+            return pool
+        drawn_by = read_weights(Path(weights), len(self.source.targets)) if weights else None
+        return bootstrap(pool, number, self.recipe["split_seed"], drawn_by)
 
     def open_test(self) -> tuple[Source, Tensor]:
         """The test examples: a source, and which of it they are."""

@@ -12,23 +12,27 @@ from encore.seeding import derive
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a source, int64, ascending and disjoint."""
+    """Indices into a source, int64, ascending and disjoint; those drawn with replacement may come several times."""
 
     train: Tensor
     val: Tensor
     test: Tensor
 
 
-def stratified(targets: Tensor, *, val: float, test: float, fraction: float, seed: int) -> Split:
+def stratified(
+    targets: Tensor, *, val: float, test: float, fraction: float, seed: int, folds: int | None = None, fold: int = 0
+) -> Split:
     """Split by class, so that every part has the proportions of the whole.
 
     Args:
         targets: class numbers, [n].
-        val: fraction of all examples for validation.
+        val: fraction of all examples for validation, where there are no folds.
         test: fraction of all examples for test.
         fraction: fraction of the remaining training examples that is used. A smaller fraction is a subset of
             a larger one, and validation and test do not depend on it.
         seed: of the split alone.
+        folds: equal parts of all that is not for test, of which one is for validation.
+        fold: which one, from 0; test does not depend on it.
 
     Raises:
         ConfigError: nothing is left to train on.
@@ -36,16 +40,37 @@ def stratified(targets: Tensor, *, val: float, test: float, fraction: float, see
     generator = torch.Generator().manual_seed(derive(seed, "split"))
     order = torch.randperm(len(targets), generator=generator).numpy()
     rank = relative_rank(targets.numpy()[order])
-    held_out = val + test
-    used = held_out + (1 - held_out) * fraction
-    test_part = rank < test
-    val_part = (rank >= test) & (rank < held_out)
-    train_part = (rank >= held_out) & (rank < used)
-    split = Split(*(torch.from_numpy(np.sort(order[part])) for part in (train_part, val_part, test_part)))
-    for part, share in (("train", fraction), ("val", val), ("test", test)):
-        if share > 0 and not len(getattr(split, part)):
-            raise ConfigError(f"the {part} split of {len(targets)} examples is empty: raise its fraction")
-    return split
+    if folds is None:
+        held_out = val + test
+        val_part = np.flatnonzero((rank >= test) & (rank < held_out))
+        train_part = np.flatnonzero((rank >= held_out) & (rank < held_out + (1 - held_out) * fraction))
+    else:
+        rest = np.flatnonzero(rank >= test)
+        val_part, train_part = of_fold(rest[np.argsort(rank[rest], kind="stable")], folds, fold, fraction)
+    parts = {"train": train_part, "val": val_part, "test": np.flatnonzero(rank < test)}
+    for name, share in (("train", fraction), ("val", val if folds is None else 0), ("test", test)):
+        if share > 0 and not len(parts[name]):
+            raise ConfigError(f"the {name} split of {len(targets)} examples is empty: raise its fraction")
+    return Split(**{name: torch.from_numpy(np.sort(order[part])) for name, part in parts.items()})
+
+
+def of_fold(ranked: np.ndarray, folds: int, fold: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Examples for validation and for training.
+
+    Args:
+        ranked: all of them by their places within their classes, so that any stretch has the proportions of the whole.
+        folds: equal parts, to one example.
+        fold: the one for validation.
+        fraction: of the others that is used, beginning with the fold that follows.
+
+    Raises:
+        ConfigError: there are more folds than examples.
+    """
+    if folds > len(ranked):
+        raise ConfigError(f"data.folds={folds} are more than the {len(ranked)} examples: lower it")
+    parts = np.array_split(ranked, folds)
+    others = np.concatenate([*parts[fold + 1 :], *parts[:fold]])
+    return parts[fold], others[: round(fraction * len(others))]
 
 
 def relative_rank(targets: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ def before(
     limits = cfg["trainer"]
     device = trainer.strategy.root_device.type
     lines = {
-        "data": f"{cfg['data']['name']}: {sizes}; {normalization(cfg)}",
+        "data": "; ".join([f"{cfg['data']['name']}: {sizes}", *resampling(cfg["data"], data), normalization(cfg)]),
         "model": f"{cfg['model']['name']}: {parameters:,} parameters",
         "optim": f"{cfg['optim']['name']}, lr {cfg['optim']['lr']:g}, weight decay "
         f"{cfg['optim'].get('weight_decay', 0):g}; schedule {schedule}; augment {augmented}",
@@ -39,6 +39,16 @@ def before(
     if start is not None:
         lines["start"] = start
     log.info("\n".join(f"{name:8} {line}" for name, line in lines.items()))
+
+
+def resampling(recipe: dict, data: DataModule) -> list[str]:
+    """Which fold is held out, and what the bootstrap drew."""
+    said = []
+    if recipe.get("folds"):
+        said.append(f"fold {recipe['fold']} of {recipe['folds']}")
+    if recipe.get("bootstrap") is not None:
+        said.append(f"bootstrap {recipe['bootstrap']}, {len(data.split.train.unique()):,} different")
+    return said
 
 
 def normalization(cfg: dict) -> str:
