@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from encore.accelerator import resolve
+from encore.accelerator import at_hand
 from encore.command import end
 from encore.errors import InputError, NotReproduced
 from encore.record.result import Result
@@ -23,9 +23,8 @@ def main() -> int:
     cfg = recorded_config(wanted.run)
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
-    recorded_on = on = cfg["trainer"].get("accelerator", "auto")
-    if recorded_on in ("cuda", "mps"):
-        cfg["trainer"]["accelerator"] = on = resolve("auto")
+    recorded_on = cfg["trainer"].get("accelerator", "auto")
+    cfg["trainer"]["accelerator"] = on = at_hand(recorded_on)
     # torch only from here: a wrong folder is answered at once
     from encore.ranks import device_count
     from encore.record.checkpoint_files import BEST

@@ -14,6 +14,11 @@ def resolve(accelerator: str) -> str:
     return accelerator if accelerator == "gpu" and best == "cpu" else best
 
 
+def at_hand(recorded: str) -> str:
+    """What a run that was recorded on an accelerator is tested on here: a GPU's on the best that there is."""
+    return resolve("auto") if recorded in ("cuda", "mps") else recorded
+
+
 def apple_gpu() -> bool:
     """Whether this is a Mac with a GPU that torch can use."""
     return platform.system() == "Darwin" and platform.machine() == "arm64"

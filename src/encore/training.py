@@ -118,22 +118,32 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
     Raises:
         EncoreError: the checkpoint, the data or the config cannot be used, or there is no test set.
     """
+    with quiet():
+        parts = restored(cfg, checkpoint, scratch)
+        if not parts.data.sizes["test"]:
+            raise InputError(f"data={cfg['data']['name']} has no test set")
+        return score(parts)
+
+
+def restored(cfg: dict, checkpoint: Path, scratch: Path) -> Parts:
+    """A run's parts with a checkpoint's weights, on one device, that write nothing but into `scratch`.
+
+    Raises:
+        EncoreError: the checkpoint, the data or the config cannot be used.
+    """
     alone = {
         **cfg,
         "logger": {},
         "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "num_nodes": 1},
     }
-    with quiet():
-        parts = assemble(alone, scratch, Stop())
-        weights = load(checkpoint)["state_dict"]
-        try:
-            parts.task.load_state_dict(weights)
-        except RuntimeError as problem:
-            raise InputError(f"{checkpoint} does not fit the run's model: {problem}") from problem
-        if not parts.data.sizes["test"]:
-            raise InputError(f"data={cfg['data']['name']} has no test set")
-        compile_parts(cfg, parts)
-        return score(parts)
+    parts = assemble(alone, scratch, Stop())
+    weights = load(checkpoint)["state_dict"]
+    try:
+        parts.task.load_state_dict(weights)
+    except RuntimeError as problem:
+        raise InputError(f"{checkpoint} does not fit the run's model: {problem}") from problem
+    compile_parts(cfg, parts)
+    return parts
 
 
 def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:

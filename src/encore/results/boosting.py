@@ -1,0 +1,142 @@
+"""Boosting of weak learners for several classes: SAMME, AdaBoost by stagewise additive modelling.
+
+Zhu, Zou, Rosset & Hastie 2009, "Multi-class AdaBoost", algorithm 2. With two classes it is AdaBoost.M1.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from encore.results.ensemble_figures import boosting
+from encore.results.findings import Findings
+from encore.results.predictions import Predictions
+from encore.results.report import number
+
+SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # sizes that the table has a row of
+HEADING = (
+    "members",
+    "train error",
+    "test error",
+    "weighted error",
+    "say",
+    "member's train error",
+    "member's test error",
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A weak learner that takes part.
+
+    Attributes:
+        error: its share of the weights that it was fitted with.
+        say: its weight in the ensemble.
+        train: what it predicts of every training example once.
+        test: what it predicts of the test set.
+    """
+
+    folder: Path
+    error: float
+    say: float
+    train: Predictions
+    test: Predictions
+
+
+def weighted_error(weights: np.ndarray, wrong: np.ndarray) -> float:
+    """The share of the weights, [n], that lies on examples predicted wrong, bool [n]."""
+    return float(weights[wrong].sum() / weights.sum())
+
+
+def say_of(error: float, classes: int) -> float:
+    """A learner's weight in the ensemble: log((1 - error) / error) + log(classes - 1).
+
+    Args:
+        error: its weighted error.
+        classes: how many there are.
+
+    Raises:
+        ValueError: it is no better than chance, or gets nothing wrong: neither can be boosted.
+    """
+    chance = 1 - 1 / classes
+    if not error < chance:
+        raise ValueError(f"it is no better than chance: its weighted error is {error:.4f}, chance has {chance:.4f}")
+    if error == 0:
+        raise ValueError("it gets nothing wrong: there is nothing left to boost")
+    return math.log((1 - error) / error) + math.log(classes - 1)
+
+
+def reweighted(weights: np.ndarray, wrong: np.ndarray, say: float) -> np.ndarray:
+    """Weights for the next learner, [n], adding up to 1: those of examples predicted wrong grow by exp(say)."""
+    grown = weights * np.exp(np.where(wrong, say, 0.0))
+    return grown / grown.sum()
+
+
+def staged(chosen: np.ndarray, says: np.ndarray, classes: int) -> np.ndarray:
+    """The votes of the first 1, 2, … learners as shares, [learners, n, classes].
+
+    Args:
+        chosen: each learner's classes, int [learners, n].
+        says: its weight, [learners].
+        classes: how many there are.
+    """
+    ballots = (chosen[..., None] == np.arange(classes)) * says[:, None, None]
+    return ballots.cumsum(0) / says.cumsum()[:, None, None]
+
+
+def boosted(members: Sequence[Member], words: Sequence[str], notes: list[str]) -> Findings:
+    """What the members give together, the first one, two, … of them.
+
+    Args:
+        members: in their order.
+        words: the settings that they share.
+        notes: what else there is to say.
+    """
+    says = np.array([member.say for member in members])
+    classes = members[0].test.probabilities.shape[1]
+    alone: dict[str, list[float]] = {}
+    together: dict[str, list[float]] = {}
+    for split in ("train", "test"):
+        found: list[Predictions] = [getattr(member, split) for member in members]
+        chosen, targets = np.array([one.probabilities.argmax(1) for one in found]), found[0].targets
+        shares = staged(chosen, says, classes)
+        alone[split] = (chosen != targets).mean(1).tolist()
+        together[split] = (shares.argmax(-1) != targets).mean(1).tolist()
+    table = [
+        [
+            k + 1,
+            together["train"][k],
+            together["test"][k],
+            member.error,
+            member.say,
+            alone["train"][k],
+            alone["test"][k],
+        ]
+        for k, member in enumerate(members)
+    ]
+    shown = [row for row in table if row[0] in (*SHOWN, len(members))]
+    return Findings(
+        name="boosting",
+        title=f"{len(members)} members boosted: {' '.join(words) or 'the default run'}",
+        rows=[list(HEADING), *([str(row[0]), *map(number, row[1:])] for row in shown)],
+        values=[
+            [*(name.replace(" ", "_") for name in HEADING), "run"],
+            *([*row, str(member.folder)] for row, member in zip(table, members, strict=True)),
+        ],
+        notes=[
+            f"A member alone has a test error of {np.mean(alone['test']):.4f} in the mean, "
+            f"{min(alone['test']):.4f} at best; together they have {together['test'][-1]:.4f}.",
+            *notes,
+        ],
+        figures={"boosting": boosting(together, alone, 1 - 1 / classes)},
+        arrays={
+            "votes": shares[-1],
+            "targets": targets,
+            "indices": members[0].test.indices,
+            "says": says,
+        },
+        runs=[member.folder for member in members],
+        left_out=[],
+    )

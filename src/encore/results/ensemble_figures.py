@@ -1,0 +1,168 @@
+"""The figures of ensembles: of members, of what they are uncertain of, of folds, of boosting, of bias and variance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from encore.results.curves import tidy
+from encore.results.ensemble import Uncertainty
+from encore.results.figures import plain
+
+TOGETHER, ALONE, CHANCE = "C0", "0.6", "0.4"  # colours: of an ensemble, of single members, of what needs no learning
+
+
+def growth(found: np.ndarray, members: Sequence[float], how: str) -> Figure:
+    """Accuracy against the number of members.
+
+    Args:
+        found: of the first 1, 2, … members in several orders, [orders, members].
+        members: each one's accuracy.
+        how: they are put together.
+    """
+    drawn = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = drawn.subplots()
+    sizes = np.arange(1, found.shape[1] + 1)
+    low, high = np.quantile(found, [0.05, 0.95], axis=0)
+    axes.fill_between(sizes, low, high, color=TOGETHER, alpha=0.15, linewidth=0, label="9 of 10 orders")
+    axes.plot(sizes, found.mean(0), "o-", color=TOGETHER, markersize=4, label=f"ensemble by {how}, mean over orders")
+    axes.plot([1] * len(members), members, "o", color=ALONE, alpha=0.6, markersize=4, label="members alone", zorder=1)
+    axes.axhline(max(members), color=ALONE, linestyle="--", linewidth=1)
+    beside(axes, 1.0, max(members), f"best member {max(members):.4f}", ALONE, at_edge=True)
+    beside(axes, sizes[-1], found[0, -1], f"{found[0, -1]:.4f}", TOGETHER)
+    axes.set(xlabel="members", ylabel="accuracy")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize="small", loc="lower right")
+    tidy(axes)
+    return drawn
+
+
+def doubt(uncertain: Uncertainty, right: np.ndarray, kept: dict[str, np.ndarray]) -> Figure:
+    """Accuracy over the share of examples that is kept, and what uncertainty is made of, where it is right and wrong.
+
+    Args:
+        uncertain: of each example.
+        right: whether the ensemble is, bool [n].
+        kept: by what is left out first, accuracy among the 1, 2, … n examples that are kept longest.
+    """
+    drawn = Figure(figsize=(9.6, 4.0), layout="constrained")
+    left, panel = drawn.subplots(1, 2, width_ratios=(3, 2))
+    for number, (name, found) in enumerate(kept.items()):
+        shares = np.arange(1, len(found) + 1) / len(found)
+        few = len(found) // 20  # of the first ones a single error is all that is seen
+        left.plot(shares[few:], found[few:], color=f"C{number}", label=name)
+    left.axhline(right.mean(), color=CHANCE, linestyle=":", linewidth=1, label=f"all of them: {right.mean():.4f}")
+    left.set(xlabel="share of examples kept, the most certain ones", ylabel="accuracy among them", xlim=(1.01, 0))
+    left.xaxis.set_major_formatter(PercentFormatter(1))
+    left.legend(frameon=False, fontsize="small", loc="lower right")
+    names = [f"{name}\n({part.sum():,})" for name, part in (("right", right), ("wrong", ~right)) if part.any()]
+    parts = [part for part in (right, ~right) if part.any()]
+    below = np.zeros(len(parts))
+    for name, values, color in (
+        ("in each member (expected entropy)", uncertain.expected, "0.75"),
+        ("members disagree (mutual information)", uncertain.mutual, "C3"),
+    ):
+        means = np.array([values[part].mean() for part in parts])
+        panel.bar(names, means, bottom=below, color=color, width=0.55, label=name)
+        below += means
+    panel.set(ylabel="mean uncertainty of a prediction (nats)", xlabel="the ensemble is", ylim=(0, below.max() * 1.35))
+    panel.legend(frameon=False, fontsize="small", loc="upper left")
+    panel.set_axisbelow(True)
+    tidy(left)
+    tidy(panel)
+    return drawn
+
+
+def folds(accuracies: Sequence[float], sizes: Sequence[int], overall: float) -> Figure:
+    """Each fold's accuracy, with its standard error as a share of as many examples, and that over all examples."""
+    drawn = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = drawn.subplots()
+    found, count = np.array(accuracies), np.array(sizes)
+    places = range(len(found))
+    axes.errorbar(places, found, np.sqrt(found * (1 - found) / count), fmt="o", color=TOGETHER, capsize=3)
+    axes.axhline(overall, color=CHANCE, linestyle="--", linewidth=1)
+    beside(axes, 1.0, overall, f"all folds {overall:.4f}", CHANCE, at_edge=True)
+    axes.set(xlabel="fold", ylabel="accuracy ± standard error", xticks=places)
+    tidy(axes)
+    return drawn
+
+
+def boosting(together: dict[str, list[float]], alone: dict[str, list[float]], chance: float) -> Figure:
+    """Error against the number of members: of the ensemble, and of the single members beside it.
+
+    Args:
+        together: the ensemble's error with the first 1, 2, … members, by split; the last is solid and named.
+        alone: each member's own error, by split.
+        chance: the error of guessing.
+    """
+    drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = drawn.subplots()
+    for number, (split, errors) in enumerate(together.items()):
+        count, color = range(1, len(errors) + 1), f"C{number}"
+        axes.plot(count, alone[split], ".", color=color, alpha=0.35, markersize=4, label=f"single members, {split}")
+        axes.plot(count, errors, color=color, label=f"boosted, {split}")
+        beside(axes, len(errors), errors[-1], f"{split} {errors[-1]:.3f}", color)
+    axes.axhline(chance, color=CHANCE, linestyle=":", linewidth=1)
+    beside(axes, 1.0, chance, f"chance {chance:.2f}", CHANCE, at_edge=True)
+    axes.set(xlabel="members", ylabel="error", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize="small", loc="center right")
+    tidy(axes)
+    return drawn
+
+
+Lines = dict[str, tuple[Sequence[float], str]]  # values and style, by name
+
+
+def against(setting: str, labels: Sequence[str], panels: dict[str, Lines]) -> Figure:
+    """Lines over the values of a setting; a panel a loss.
+
+    Args:
+        setting: its name.
+        labels: its values in their order; they stand at their logarithms where all are numbers above 0.
+        panels: lines by the name of a loss.
+    """
+    drawn = Figure(figsize=(5.2 * len(panels), 4.0), layout="constrained")
+    numbers = [number_of(label) for label in labels]
+    logarithmic = all(value is not None and value > 0 for value in numbers)
+    places = [value for value in numbers if value is not None] if logarithmic else list(range(len(labels)))
+    for axes, (name, lines) in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for number, (line, (values, style)) in enumerate(lines.items()):
+            color = CHANCE if number == 0 else f"C{number - 1}"
+            axes.plot(places, values, style, marker="o", markersize=4, color=color, label=line)
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.set_xlim(*stretched(places))
+        axes.set_xticks(places, [plain(label) for label in labels])
+        axes.minorticks_off()
+        axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+        axes.set(xlabel=plain(setting), ylabel=name)
+        axes.legend(frameon=False, fontsize="small")
+        tidy(axes)
+    return drawn
+
+
+def stretched(places: Sequence[float]) -> tuple[float, float]:
+    """Limits of a logarithmic axis from the first place to the last, with some room."""
+    room = (places[-1] / places[0]) ** 0.05
+    return places[0] / room, places[-1] * room
+
+
+def number_of(label: str) -> float | None:
+    """The number that a setting's text is, or that a list of one holds; None for anything else."""
+    try:
+        return float(label.strip("[]"))
+    except ValueError:
+        return None
+
+
+def beside(axes: Axes, x: float, y: float, text: str, color: str, at_edge: bool = False) -> None:
+    """Name a line where it ends, or at the right edge of the panel."""
+    place = axes.get_yaxis_transform() if at_edge else axes.transData
+    axes.annotate(
+        text, (x, y), xycoords=place, xytext=(0 if at_edge else 6, 4 if at_edge else 0), textcoords="offset points",
+        ha="right" if at_edge else "left", va="bottom" if at_edge else "center", color=color, fontsize="small",
+        annotation_clip=False, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""What a command found over several runs, in every form that it is kept in."""
+
+import csv
+import io
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from encore.record.files import replace, write_text
+from encore.results.report import Rows, aligned, drawn, literal, markdown, number
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A table, what there is to say of it, and its figures.
+
+    Attributes:
+        name: of the files.
+        title: what it is about.
+        rows: the table as it is shown.
+        values: the table's numbers in full precision, the first row being the heading.
+        notes: sentences.
+        figures: by name.
+        arrays: predictions, by name; none where there are none to keep.
+        runs: folders of those that took part.
+        left_out: of those that did not, with the reasons.
+    """
+
+    name: str
+    title: str
+    rows: Rows
+    values: Sequence[Sequence[Any]]
+    notes: list[str]
+    figures: Mapping[str, Figure]
+    arrays: Mapping[str, np.ndarray]
+    runs: Sequence[Path]
+    left_out: list[str]
+
+    def write(self, folder: Path) -> None:
+        """Write NAME.md, NAME.csv, the figures as PNG and SVG, and predictions.npz."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in self.figures.items():
+            for kind in ("png", "svg"):
+                replace(folder / f"{name}.{kind}", drawn(figure, kind))
+        if self.arrays:
+            packed = io.BytesIO()
+            np.savez(packed, **self.arrays)  # type: ignore[arg-type]
+            replace(folder / "predictions.npz", packed.getvalue())
+        write_text(folder / f"{self.name}.csv", self.csv())
+        write_text(folder / f"{self.name}.md", self.markdown())
+
+    def text(self) -> str:
+        """For a terminal."""
+        return "\n".join([self.title, "", aligned(self.rows), "", *self.notes])
+
+    def csv(self) -> str:
+        """A row a row of the table."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(self.values)
+        return text.getvalue()
+
+    def markdown(self) -> str:
+        """The table, the notes, the figures, and what has each run again."""
+        parts = [f"# {literal(self.title)}", markdown(self.rows), *map(literal, self.notes)]
+        if self.left_out:
+            parts += ["## Left out", "\n".join(f"- {literal(each)}" for each in self.left_out)]
+        parts += [f"![{name}]({name}.png)" for name in self.figures]
+        again = [f"python scripts/reproduce.py {shlex.quote(str(run))}" for run in self.runs]
+        parts += ["## Again", "```bash\n" + "\n".join(again) + "\n```"]
+        return "\n\n".join(parts) + "\n"
+
+
+def measured(name: str, *parts: np.ndarray | None, sign: str = "") -> list[str]:
+    """A row: for each part its mean over examples, [n], and the mean's standard error; – for None."""
+    cells: list[str] = []
+    for values in parts:
+        if values is None:
+            cells += ["–", "–"]
+        else:
+            error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else None
+            cells += [f"{values.mean():{sign}.4f}", number(error)]
+    return [name, *cells]

@@ -1,0 +1,108 @@
+"""Cross-validation: every example predicted by the run that did not train on it (Stone 1974)."""
+
+from statistics import fmean, stdev
+
+import numpy as np
+
+from encore.errors import InputError
+from encore.record.result import Result
+from encore.results.ensemble import log_losses
+from encore.results.ensemble_figures import folds
+from encore.results.findings import Findings, measured
+from encore.results.predictions import predict_all
+from encore.results.table import ABSENT, Table, mixture
+from encore.results.together import stacked
+
+
+def out_of_fold(table: Table, left_out: list[str]) -> Findings:
+    """The out-of-fold predictions of all that is not for test.
+
+    Args:
+        table: a run of each fold, of the same settings.
+        left_out: runs that are none of them.
+
+    Raises:
+        InputError: folds are missing or there several times, or their runs differ in more.
+    """
+    runs = in_order(table)
+    found = predict_all([run.folder for run in runs], "val")
+    predicted = [stacked([one])[0] for one in found]
+    hits = [one.argmax(1) == held.targets for one, held in zip(predicted, found, strict=True)]
+    losses = [log_losses(one, held.targets) for one, held in zip(predicted, found, strict=True)]
+    accuracies, right = [float(hit.mean()) for hit in hits], np.concatenate(hits)
+    indices = np.concatenate([held.indices for held in found])
+    order = np.argsort(indices)
+    fold = np.repeat(np.arange(len(runs)), [len(hit) for hit in hits])
+    named = [*((f"fold {number}", *each) for number, each in enumerate(zip(hits, losses, strict=True)))]
+    return Findings(
+        name="folds",
+        title=f"{len(indices):,} examples, each predicted by that of {len(runs)} runs that did not train on it",
+        rows=[
+            ["", "examples", "accuracy", "± s. e.", "log loss", "± s. e."],
+            *(counted(*each) for each in [*named, ("all", right, np.concatenate(losses))]),
+        ],
+        values=[
+            ["fold", "examples", "accuracy", "log_loss", "run"],
+            *(
+                [number, len(hit), hit.mean(), loss.mean(), str(run.folder)]
+                for number, (hit, loss, run) in enumerate(zip(hits, losses, runs, strict=True))
+            ),
+        ],
+        notes=[
+            f"Over the folds: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}, mean and standard deviation.",
+            *chosen_on_the_fold(runs),
+        ],
+        figures={"folds": folds(accuracies, [len(hit) for hit in hits], float(right.mean()))},
+        arrays={
+            "probabilities": np.concatenate(predicted)[order],
+            "targets": np.concatenate([held.targets for held in found])[order],
+            "indices": indices[order],
+            "fold": fold[order],
+        },
+        runs=[run.folder for run in runs],
+        left_out=left_out,
+    )
+
+
+def in_order(table: Table) -> list[Result]:
+    """The run of each fold.
+
+    Raises:
+        InputError: there is not one of each, or they differ in more than their fold.
+    """
+    more = [name for name in table.varied() if name != "data.fold"] + [
+        each for each in mixture(table) if each.startswith("data ")
+    ]
+    if more:
+        raise InputError(f"these runs differ in {', '.join(more)}: folds of one split differ in data.fold alone")
+    count = table.settings.get("data.folds", [ABSENT])[0]
+    if count in (ABSENT, "null"):
+        raise InputError("these runs have no folds; python train.py -m data.folds=5 'data.fold=range(5)' makes some")
+    of_fold: dict[int, list[Result]] = {fold: [] for fold in range(int(count))}
+    for run, fold in zip(table.runs, table.settings["data.fold"], strict=True):
+        of_fold[int(fold)].append(run)
+    problems = [f"fold {fold} of {count} is missing" for fold, runs in of_fold.items() if not runs]
+    problems += [
+        f"fold {fold} is there {len(runs)} times: {', '.join(str(run.folder) for run in runs)}"
+        for fold, runs in of_fold.items()
+        if len(runs) > 1
+    ]
+    if problems:
+        raise InputError("\n".join(problems))
+    return [runs[0] for runs in of_fold.values()]
+
+
+def counted(name: str, hits: np.ndarray, losses: np.ndarray) -> list[str]:
+    """A row with the number of examples."""
+    name, *cells = measured(name, hits, losses)
+    return [name, f"{len(hits):,}", *cells]
+
+
+def chosen_on_the_fold(runs: list[Result]) -> list[str]:
+    """That weights were chosen on what they predict, where they were."""
+    monitors = sorted({str(run.best.get("monitor")) for run in runs if "val/" in str(run.best.get("monitor"))})
+    return [
+        f"Each run's weights were chosen by {monitor} on the fold that it predicts, which flatters them: "
+        "monitor.metric=train/loss chooses without it."
+        for monitor in monitors
+    ]

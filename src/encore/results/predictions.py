@@ -1,0 +1,130 @@
+"""What finished runs predict: class probabilities of their best weights."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from encore.accelerator import at_hand
+from encore.data.module import DataModule
+from encore.data.normalize import CHUNK
+from encore.data.sources import Source
+from encore.errors import InputError
+from encore.quiet import quiet
+from encore.record.checkpoint_files import BEST
+from encore.results.table import Table
+from encore.training import Parts, restored
+from encore.trust import recorded_config
+
+# Settings of the data that do not change which examples are for test, nor what is in them.
+OF_TRAINING = (
+    "data.batch_size", "data.bootstrap", "data.drop_last", "data.eval_batch_size", "data.fold", "data.folds",
+    "data.fraction", "data.normalize", "data.shuffle", "data.val_fraction", "data.weights",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run predicts of a split, in the split's order.
+
+    Attributes:
+        probabilities: float64 [n, classes]; each row adds up to 1.
+        targets: class numbers, int64 [n].
+        indices: of the examples in their source, int64 [n].
+        examples_sha256: of inputs, targets and indices: the same where runs predict the same examples.
+    """
+
+    probabilities: np.ndarray
+    targets: np.ndarray
+    indices: np.ndarray
+    examples_sha256: str
+
+
+def predict(folder: Path, split: str = "test") -> Predictions:
+    """What a run's best weights predict, with its normalisation, device and precision, on one device.
+
+    Args:
+        folder: of a run.
+        split: `test`, `val`, or `train`, which is every training example once, whatever the bootstrap drew.
+
+    Raises:
+        InputError: the record, the checkpoint or the data cannot be used, or there is no such split.
+    """
+    cfg = recorded_config(folder)
+    cfg["trainer"]["accelerator"] = at_hand(cfg["trainer"].get("accelerator", "auto"))
+    with tempfile.TemporaryDirectory() as scratch, quiet():
+        parts = restored(cfg, folder / "checkpoints" / BEST, Path(scratch))
+        source, indices = examples(parts.data, split)
+        if not len(indices):
+            raise InputError(f"{folder} has no {split} set")
+        return Predictions(
+            probabilities(parts, source, indices),
+            source.targets[indices].numpy(),
+            indices.numpy(),
+            sha256(source, indices, cfg["data"]["num_classes"]),
+        )
+
+
+def examples(data: DataModule, split: str) -> tuple[Source, Tensor]:
+    """A split's source, and which examples of it they are."""
+    if split == "test":
+        return data.opened_test(), data.test_indices
+    return data.source, {"val": data.split.val, "train": data.pool}[split]
+
+
+def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:
+    """Class probabilities, float64 [n, classes], in the steps that Lightning's test takes."""
+    trainer, task = parts.trainer, parts.task
+    parts.data.trainer = trainer
+    precision = trainer.precision_plugin
+    task.to(trainer.strategy.root_device).eval()
+    with torch.inference_mode(), precision.forward_context():
+        logits = [task(precision.convert_input(inputs)) for inputs, _ in parts.data.evaluation(source, indices)]
+    return torch.cat(logits).cpu().double().softmax(1).numpy()
+
+
+def sha256(source: Source, indices: Tensor, classes: int) -> str:
+    """The digest of examples: their raw inputs, targets and indices, and how many classes there are."""
+    digest = hashlib.sha256(f"{classes}\n".encode())
+    for chunk in indices.split(CHUNK):
+        for part in (chunk, source.targets[chunk], source.read(chunk.tolist())):
+            digest.update(part.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def predict_all(folders: Iterable[Path], split: str = "test") -> list[Predictions]:
+    """What several runs predict, with a bar on a terminal."""
+    return [
+        predict(folder, split) for folder in tqdm(list(folders), "predicting", unit=" runs", leave=False, disable=None)
+    ]
+
+
+def same_examples(table: Table, found: list[Predictions]) -> None:
+    """Check that the runs of a table predict the same examples.
+
+    Raises:
+        InputError: two do not; it says what differs.
+    """
+    for number, one in enumerate(found):
+        if one.examples_sha256 != found[0].examples_sha256:
+            raise InputError(
+                f"{table.runs[number].folder} predicts other examples than {table.runs[0].folder}: "
+                f"{difference(table, number) or 'their data files are not the same'}\n"
+                "only predictions of the same examples can be put together"
+            )
+
+
+def difference(table: Table, number: int) -> str:
+    """The settings by which a run's test examples can be others than the first one's."""
+    first, other = table.settings.iloc[0], table.settings.iloc[number]
+    return ", ".join(
+        f"{name}={other[name]} against {first[name]}"
+        for name in table.settings
+        if name.startswith("data.") and not name.startswith(OF_TRAINING) and other[name] != first[name]
+    )

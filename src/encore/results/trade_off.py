@@ -1,0 +1,97 @@
+"""Bias, variance and expected error of resampled runs, against a setting such as a capacity."""
+
+from pathlib import Path
+
+from encore.errors import InputError
+from encore.results.decomposition import Brier, ZeroOne, brier, zero_one
+from encore.results.ensemble_figures import against, number_of
+from encore.results.findings import Findings
+from encore.results.groups import Group, groups
+from encore.results.predictions import predict_all, same_examples
+from encore.results.report import number
+from encore.results.table import Table, beside
+from encore.results.together import stacked
+
+
+def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False) -> Findings:
+    """Decompose the test error of the runs with each value of a setting.
+
+    Args:
+        table: runs on resamples, several for each value.
+        left_out: runs that are not among them.
+        by: the setting.
+        falling: whether its values come from the largest to the least.
+
+    Raises:
+        ConfigError: there is no such setting.
+        InputError: a value has one run only, or runs predict other examples than the others.
+    """
+    found = groups(table, [by], "test/loss")
+    found.sort(key=lambda group: number_of(group.label) or 0, reverse=falling)
+    for group in found:
+        if len(group.folders) < 2:
+            raise InputError(f"{by}={group.label} has {len(group.folders)} finished run: variance takes at least 2")
+    predictions = predict_all([run.folder for run in table.runs])
+    same_examples(table, predictions)
+    of_run = {str(run.folder): one for run, one in zip(table.runs, predictions, strict=True)}
+    targets, parts = predictions[0].targets, []
+    for group in found:
+        members = stacked([of_run[folder] for folder in group.folders])
+        parts.append((group, brier(members, targets), zero_one(members, targets)))
+    return Findings(
+        name="bias_variance",
+        title=f"Bias and variance against {by}, on {len(targets):,} test examples",
+        rows=[
+            [by, "runs", "Brier", "bias²", "variance", "0–1 loss", "bias", "variance", "unbiased", "biased"],
+            *(
+                [group.label, str(len(group.folders)), *map(number, [*vars(squared).values(), *of_errors(errors)])]
+                for group, squared, errors in parts
+            ),
+        ],
+        values=[
+            [by, "runs", "brier", "brier_bias", "brier_variance", "error", "bias", "variance", "unbiased", "biased"],
+            *(
+                [group.label, len(group.folders), *vars(squared).values(), *of_errors(errors)]
+                for group, squared, errors in parts
+            ),
+        ],
+        notes=notes(table, by, found),
+        figures={"bias_variance": against(by, [group.label for group, _, _ in parts], lines(parts))},
+        arrays={},
+        runs=[Path(folder) for group in found for folder in group.folders],
+        left_out=left_out,
+    )
+
+
+def of_errors(errors: ZeroOne) -> list[float]:
+    """The 0–1 loss's columns."""
+    return [errors.expected, errors.bias, errors.variance, errors.unbiased, errors.biased]
+
+
+def lines(parts: list[tuple[Group, Brier, ZeroOne]]) -> dict:
+    """The figure's lines, a panel a loss."""
+    squares, errors = [square for _, square, _ in parts], [error for _, _, error in parts]
+    return {
+        "Brier score": {
+            "expected = bias² + variance": ([each.expected for each in squares], "-"),
+            "bias²": ([each.bias for each in squares], "-"),
+            "variance": ([each.variance for each in squares], "-"),
+        },
+        "0–1 loss": {
+            "expected = bias + variance": ([each.expected for each in errors], "-"),
+            "bias": ([each.bias for each in errors], "-"),
+            "variance = unbiased − biased": ([each.variance for each in errors], "-"),
+        },
+    }
+
+
+def notes(table: Table, by: str, found: list[Group]) -> list[str]:
+    """What the resamples are, and what else there is to know."""
+    between, within = beside(table, [by])
+    said = [f"Runs with the same {by} differ in {', '.join(within) or 'their seed'}."]
+    if between:
+        said.append(f"Between its values these differ, too: {', '.join(between)}.")
+    if len({len(group.folders) for group in found}) > 1:
+        said.append("Its values have different numbers of runs: with fewer, more of the variance is taken for bias.")
+    said.append("Both decompositions are exact over these runs; noise in the targets is within the bias.")
+    return said
