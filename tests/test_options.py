@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
 import encore
@@ -111,6 +113,16 @@ def test_every_pair_trains_two_steps(model, optim, scheduler, tmp_path):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_composes(experiment):
     check(config_from({"experiment": experiment}))
+
+
+@pytest.mark.parametrize("sweep", options("sweep"))
+def test_the_first_and_the_last_run_of_every_sweep_compose(sweep):
+    axes = yaml.safe_load((CONFIGS / "sweep" / f"{sweep}.yaml").read_text())["hydra"]["sweeper"]["params"]
+    parsed = OverridesParser.create().parse_overrides([f"{setting}={values}" for setting, values in axes.items()])
+    discrete = [[*axis.sweep_string_iterator()] for axis in parsed if axis.is_discrete_sweep()]
+    names = [axis.key_or_group for axis in parsed if axis.is_discrete_sweep()]
+    for place in (0, -1):
+        check(config_from([f"sweep={sweep}", *(f"{name}={v[place]}" for name, v in zip(names, discrete, strict=True))]))
 
 
 @functools.cache

@@ -35,4 +35,4 @@ def group(folder: Path) -> str:
 def about(file: Path) -> str:
     """A config's first comment that says what it is, without its command."""
     comments = (line[1:].strip() for line in file.read_text().splitlines() if line.startswith("#"))
-    return next((line for line in comments if not line.startswith(("@package", "python train.py"))), "")
+    return next((line for line in comments if not line.startswith(("@package", "python "))), "")

@@ -16,15 +16,8 @@ from encore.results.predictions import Predictions
 from encore.results.report import number
 
 SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # sizes that the table has a row of
-HEADING = (
-    "members",
-    "train error",
-    "test error",
-    "weighted error",
-    "say",
-    "member's train error",
-    "member's test error",
-)
+HEADING = ("members", "train error", "test error", "its weighted error", "its say", "its train error", "its test error")
+ROUNDING = 1e-9  # a learner that is the one before again has chance's error, but for that of the weights
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ def say_of(error: float, classes: int) -> float:
         ValueError: it is no better than chance, or gets nothing wrong: neither can be boosted.
     """
     chance = 1 - 1 / classes
-    if not error < chance:
+    if not error < chance - ROUNDING:
         raise ValueError(f"it is no better than chance: its weighted error is {error:.4f}, chance has {chance:.4f}")
     if error == 0:
         raise ValueError("it gets nothing wrong: there is nothing left to boost")
@@ -104,19 +97,12 @@ def boosted(members: Sequence[Member], words: Sequence[str], notes: list[str]) -
         shares = staged(chosen, says, classes)
         alone[split] = (chosen != targets).mean(1).tolist()
         together[split] = (shares.argmax(-1) != targets).mean(1).tolist()
-    table = [
-        [
-            k + 1,
-            together["train"][k],
-            together["test"][k],
-            member.error,
-            member.say,
-            alone["train"][k],
-            alone["test"][k],
-        ]
-        for k, member in enumerate(members)
-    ]
-    shown = [row for row in table if row[0] in (*SHOWN, len(members))]
+    columns = (
+        range(1, len(members) + 1), together["train"], together["test"],
+        [member.error for member in members], says.tolist(), alone["train"], alone["test"],
+    )  # fmt: skip
+    table = list(zip(*columns, strict=True))
+    shown = [row for row in table if row[0] in (*SHOWN, len(table))]
     return Findings(
         name="boosting",
         title=f"{len(members)} members boosted: {' '.join(words) or 'the default run'}",
@@ -130,7 +116,7 @@ def boosted(members: Sequence[Member], words: Sequence[str], notes: list[str]) -
             f"{min(alone['test']):.4f} at best; together they have {together['test'][-1]:.4f}.",
             *notes,
         ],
-        figures={"boosting": boosting(together, alone, 1 - 1 / classes)},
+        figures={"boosting": boosting(together, alone["test"], 1 - 1 / classes)},
         arrays={
             "votes": shares[-1],
             "targets": targets,

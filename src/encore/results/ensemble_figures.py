@@ -76,39 +76,45 @@ def doubt(uncertain: Uncertainty, right: np.ndarray, kept: dict[str, np.ndarray]
 
 
 def folds(accuracies: Sequence[float], sizes: Sequence[int], overall: float) -> Figure:
-    """Each fold's accuracy, with its standard error as a share of as many examples, and that over all examples."""
+    """Each fold's accuracy with its standard error, and that over all examples."""
     drawn = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = drawn.subplots()
     found, count = np.array(accuracies), np.array(sizes)
-    places = range(len(found))
-    axes.errorbar(places, found, np.sqrt(found * (1 - found) / count), fmt="o", color=TOGETHER, capsize=3)
-    axes.axhline(overall, color=CHANCE, linestyle="--", linewidth=1)
-    beside(axes, 1.0, overall, f"all folds {overall:.4f}", CHANCE, at_edge=True)
-    axes.set(xlabel="fold", ylabel="accuracy ± standard error", xticks=places)
+    error = np.sqrt(found * (1 - found) / count)
+    axes.errorbar(
+        range(len(found)), found, error, fmt="o", color=TOGETHER, capsize=3, label="one fold ± standard error"
+    )
+    axes.axhline(
+        overall, color=CHANCE, linestyle="--", linewidth=1, label=f"all {count.sum():,} examples: {overall:.4f}"
+    )
+    axes.set(xlabel="fold", ylabel="accuracy", xlim=(-0.5, len(found) - 0.5))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    drawn.legend(frameon=False, fontsize="small", loc="outside upper center", ncols=2)
     tidy(axes)
     return drawn
 
 
-def boosting(together: dict[str, list[float]], alone: dict[str, list[float]], chance: float) -> Figure:
+def boosting(together: dict[str, list[float]], alone: list[float], chance: float) -> Figure:
     """Error against the number of members: of the ensemble, and of the single members beside it.
 
     Args:
-        together: the ensemble's error with the first 1, 2, … members, by split; the last is solid and named.
-        alone: each member's own error, by split.
+        together: the ensemble's error with the first 1, 2, … members, by split.
+        alone: each member's own test error.
         chance: the error of guessing.
     """
     drawn = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = drawn.subplots()
-    for number, (split, errors) in enumerate(together.items()):
-        count, color = range(1, len(errors) + 1), f"C{number}"
-        axes.plot(count, alone[split], ".", color=color, alpha=0.35, markersize=4, label=f"single members, {split}")
+    count, mean = range(1, len(alone) + 1), sum(alone) / len(alone)
+    for (split, errors), color in zip(together.items(), ("C1", TOGETHER), strict=True):
         axes.plot(count, errors, color=color, label=f"boosted, {split}")
         beside(axes, len(errors), errors[-1], f"{split} {errors[-1]:.3f}", color)
-    axes.axhline(chance, color=CHANCE, linestyle=":", linewidth=1)
-    beside(axes, 1.0, chance, f"chance {chance:.2f}", CHANCE, at_edge=True)
-    axes.set(xlabel="members", ylabel="error", ylim=(0, None))
+    axes.plot(count, alone, ".", color=ALONE, markersize=5, label="single members, test", zorder=1)
+    beside(axes, len(alone), mean, f"mean {mean:.3f}", ALONE)
+    axes.axhline(mean, color=ALONE, linestyle="--", linewidth=1)
+    axes.axhline(chance, color=CHANCE, linestyle=":", linewidth=1, label=f"chance: {chance:.3g}")
+    axes.set(xlabel="members", ylabel="error", ylim=(-0.02, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize="small", loc="center right")
+    drawn.legend(frameon=False, fontsize="small", loc="outside upper center", ncols=4, columnspacing=1.2)
     tidy(axes)
     return drawn
 
