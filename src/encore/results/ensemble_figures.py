@@ -140,20 +140,15 @@ def against(setting: str, labels: Sequence[str], panels: dict[str, Lines]) -> Fi
             axes.plot(places, values, style, marker="o", markersize=4, color=color, label=line)
         if logarithmic:
             axes.set_xscale("log")
-            axes.set_xlim(*stretched(places))
         axes.set_xticks(places, [plain(label) for label in labels])
         axes.minorticks_off()
+        if places[0] > places[-1]:
+            axes.invert_xaxis()
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes.set(xlabel=plain(setting), ylabel=name)
         axes.legend(frameon=False, fontsize="small")
         tidy(axes)
     return drawn
-
-
-def stretched(places: Sequence[float]) -> tuple[float, float]:
-    """Limits of a logarithmic axis from the first place to the last, with some room."""
-    room = (places[-1] / places[0]) ** 0.05
-    return places[0] / room, places[-1] * room
 
 
 def number_of(label: str) -> float | None:

@@ -31,6 +31,8 @@ def out_of_fold(table: Table, left_out: list[str]) -> Findings:
     losses = [log_losses(one, held.targets) for one, held in zip(predicted, found, strict=True)]
     accuracies, right = [float(hit.mean()) for hit in hits], np.concatenate(hits)
     indices = np.concatenate([held.indices for held in found])
+    if len(np.unique(indices)) < len(indices):  # what is recorded of a fold is not what its config says
+        raise InputError("these folds share examples: they are not of one split")
     order = np.argsort(indices)
     fold = np.repeat(np.arange(len(runs)), [len(hit) for hit in hits])
     named = [*((f"fold {number}", *each) for number, each in enumerate(zip(hits, losses, strict=True)))]
