@@ -18,12 +18,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bias_variance"), help="folder to write (bias_variance)")
     wanted = parser.parse_args()
     # pandas only from here, and torch only where there are runs: a mistake is answered at once
-    from encore.results.members import members
+    from encore.ensembles.members import members
 
     table, left_out = members(wanted.runs)
     for problem in left_out:
         print(f"left out: {problem}", file=sys.stderr)
-    from encore.results.trade_off import trade_off
+    from encore.ensembles.trade_off import trade_off
 
     findings = trade_off(table, left_out, wanted.by, wanted.falling)
     findings.write(wanted.out)

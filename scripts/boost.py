@@ -16,7 +16,7 @@ from encore.errors import ConfigError
 if TYPE_CHECKING:
     import numpy as np
 
-    from encore.results.boosting import Member
+    from encore.ensembles.boosting import Member
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
     if cfg["data"]["bootstrap"] is not None:
         raise ConfigError("data.bootstrap is each member's own here: leave it out")
     # torch only from here: a mistake is answered at once
-    from encore.results.boosting import boosted
+    from encore.ensembles.boosting import boosted
 
     members, notes = boost(wanted.settings, cfg, wanted.members, wanted.out)
     findings = boosted(members, wanted.settings, notes)
@@ -67,8 +67,8 @@ def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "tuple[list
         ConfigError: the first one is no weak learner, or the folder is another boosting's.
         EncoreError: what stopped a run.
     """
-    from encore.results.boosting import Member, reweighted, say_of, weighted_error
-    from encore.results.predictions import predict
+    from encore.ensembles.boosting import Member, reweighted, say_of, weighted_error
+    from encore.ensembles.predictions import predict
 
     weights = even_weights(cfg)
     members: list[Member] = []

@@ -21,17 +21,17 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("ensemble"), help="folder to write (ensemble)")
     wanted = parser.parse_args()
     # pandas only from here, and torch only where there are runs: a mistake is answered at once
-    from encore.results.members import members
+    from encore.ensembles.members import members
 
     table, left_out = members(wanted.runs)
     for problem in left_out:
         print(f"left out: {problem}", file=sys.stderr)
     if wanted.split == "out-of-fold":
-        from encore.results.folds import out_of_fold
+        from encore.ensembles.folds import out_of_fold
 
         findings = out_of_fold(table, left_out)
     else:
-        from encore.results.together import ensemble
+        from encore.ensembles.together import ensemble
 
         findings = ensemble(table, left_out, wanted.how)
     findings.write(wanted.out)

@@ -32,7 +32,8 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "benchmark/", "models/", "results/", "sweep/", "command.py", "help.py", "trust.py", "callbacks/progress.py",
+    "benchmark/", "ensembles/", "models/", "results/", "sweep/",
+    "command.py", "help.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
         "clock", "environment", "git", "graph", "manifest", "profile", "rebuild", "source", "summary", "terminal",
         "verification",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from encore.results.ensemble import (
+from encore.ensembles.ensemble import (
     by_size,
     checked,
     disagreement,

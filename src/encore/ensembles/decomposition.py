@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from encore.results.ensemble import average, elected, votes
+from encore.ensembles.ensemble import average, elected, votes
 
 
 @dataclass(frozen=True)

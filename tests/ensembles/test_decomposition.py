@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from encore.results.decomposition import brier, zero_one
+from encore.ensembles.decomposition import brier, zero_one
 
 
 def resamples(m=6, n=50, classes=4, seed=0):

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
+from encore.ensembles.decomposition import Brier, ZeroOne, brier, zero_one
+from encore.ensembles.figures import against, number_of
+from encore.ensembles.findings import Findings
+from encore.ensembles.predictions import predict_all, same_examples
+from encore.ensembles.together import stacked
 from encore.errors import InputError
-from encore.results.decomposition import Brier, ZeroOne, brier, zero_one
-from encore.results.ensemble_figures import against, number_of
-from encore.results.findings import Findings
 from encore.results.groups import Group, groups
-from encore.results.predictions import predict_all, same_examples
 from encore.results.report import number
 from encore.results.table import Table, beside
-from encore.results.together import stacked
 
 
 def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False) -> Findings:

@@ -8,13 +8,13 @@ import torch
 
 from encore.compose import config_from
 from encore.data.module import DataModule
+from encore.ensembles.ensemble import log_losses
+from encore.ensembles.folds import out_of_fold
+from encore.ensembles.members import members
+from encore.ensembles.predictions import difference, predict, predict_all, same_examples
+from encore.ensembles.together import ensemble
+from encore.ensembles.trade_off import trade_off
 from encore.errors import ConfigError, InputError
-from encore.results.ensemble import log_losses
-from encore.results.folds import out_of_fold
-from encore.results.members import members
-from encore.results.predictions import difference, predict, predict_all, same_examples
-from encore.results.together import ensemble
-from encore.results.trade_off import trade_off
 
 SHORT = {"trainer.max_epochs": 1, "data.fraction": 0.2, "logger": "none"}
 

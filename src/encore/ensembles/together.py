@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from encore.errors import InputError
-from encore.results.ensemble import (
+from encore.ensembles.ensemble import (
     Uncertainty,
     average,
     by_size,
@@ -16,9 +15,10 @@ from encore.results.ensemble import (
     uncertainty,
     votes,
 )
-from encore.results.ensemble_figures import doubt, growth
-from encore.results.findings import Findings, measured
-from encore.results.predictions import Predictions, predict_all, same_examples
+from encore.ensembles.figures import doubt, growth
+from encore.ensembles.findings import Findings, measured
+from encore.ensembles.predictions import Predictions, predict_all, same_examples
+from encore.errors import InputError
 from encore.results.table import Table
 
 

@@ -4,14 +4,14 @@ from statistics import fmean, stdev
 
 import numpy as np
 
+from encore.ensembles.ensemble import log_losses
+from encore.ensembles.figures import folds
+from encore.ensembles.findings import Findings, measured
+from encore.ensembles.predictions import predict_all
+from encore.ensembles.together import stacked
 from encore.errors import InputError
 from encore.record.result import Result
-from encore.results.ensemble import log_losses
-from encore.results.ensemble_figures import folds
-from encore.results.findings import Findings, measured
-from encore.results.predictions import predict_all
 from encore.results.table import ABSENT, Table, mixture
-from encore.results.together import stacked
 
 
 def out_of_fold(table: Table, left_out: list[str]) -> Findings:

@@ -8,7 +8,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from encore.results.boosting import reweighted, say_of, staged, weighted_error
+from encore.ensembles.boosting import reweighted, say_of, staged, weighted_error
 
 
 def test_by_hand():
