@@ -68,7 +68,7 @@ def test_groups_are_found_by_the_fewest_settings_that_differ(sweep):
 def test_a_group_has_its_values_and_says_what_it_lost(sweep):
     table, _ = read_all(sweep)
     adam, sgd = groups(table, ["optim.name"], "test/accuracy")
-    assert (adam.label, adam.by_seed, adam.lost) == ("adam", {0: 0.90, 1: 0.91, 2: 0.92}, [])
+    assert (adam.label, adam.by_repetition, adam.lost) == ("adam", {(0,): 0.90, (1,): 0.91, (2,): 0.92}, [])
     assert sgd.summary.n == 3
     assert sgd.summary.mean == pytest.approx(0.94)
     assert sgd.summary.std == pytest.approx(0.02)
@@ -295,3 +295,31 @@ def test_mistakes_on_the_command_line_end_with_1_and_any_terminal_will_do(tmp_pa
     make(tmp_path / "runs" / "one", model={"name": "ῥ"})
     done = command("scripts/report.py", "runs", "--by", "model.name", PYTHONIOENCODING="latin-1", PYTHONUTF8="0")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_resamples_and_folds_are_repetitions_like_seeds(tmp_path):
+    def runs(name, **data):
+        for number in range(4):
+            for rate in (0.1, 0.2):
+                value = rate + number / 10
+                folder = make(tmp_path / name / f"{name}-{rate}-{number}", value=value, optim={**SGD, "lr": rate})
+                manifest = json.loads((folder / "manifest.json").read_text())
+                manifest["config"]["data"] = {key: number if held is ... else held for key, held in data.items()}
+                (folder / "manifest.json").write_text(json.dumps(manifest))
+        return tmp_path / name
+
+    for name, data, over in (
+        ("bagging", {"bootstrap": ..., "folds": None, "fold": 0}, "resamples"),
+        ("folds", {"bootstrap": None, "folds": 4, "fold": ...}, "folds"),
+    ):
+        report = report_on([runs(name, **data)], "test/accuracy")
+        assert report.by == ["optim.lr"]
+        assert report.title == f"test/accuracy over {over}"
+        assert [row[1] for row in report.means()[1:]] == ["4", "4"]
+        assert report.differences()[1][-1] == f"paired sign-flip, 4 {over}"
+    one = report_on([tmp_path / "folds" / f"folds-0.1-{number}" for number in range(4)], "test/accuracy")
+    assert one.means()[1][:2] == ["all runs", "4"]
+    # some with and some without a bootstrap are no repetitions of each other
+    mixed = report_on([tmp_path / "bagging" / "bagging-0.1-0", tmp_path / "folds" / "folds-0.1-0"], "test/accuracy")
+    assert mixed.by == ["data.bootstrap"]
+    assert any("share their training examples" in note for note in report.notes)

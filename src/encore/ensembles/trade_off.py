@@ -88,7 +88,7 @@ def lines(parts: list[tuple[Group, Brier, ZeroOne]]) -> dict:
 def notes(table: Table, by: str, found: list[Group]) -> list[str]:
     """What the resamples are, and what else there is to know."""
     between, within = beside(table, [by])
-    said = [f"Runs with the same {by} differ in {', '.join(within) or 'their seed'}."]
+    said = [f"Runs with the same {by} differ in {', '.join([*table.repeats([by]), *within])}."]
     if between:
         said.append(f"Between its values these differ, too: {', '.join(between)}.")
     if len({len(group.folders) for group in found}) > 1:

@@ -1,4 +1,4 @@
-"""Runs of a table in groups: what each gave over its seeds, and how they compare."""
+"""Runs of a table in groups: what each gave over its repetitions, such as seeds, and how they compare."""
 
 import math
 from collections.abc import Iterator
@@ -18,19 +18,23 @@ ALL_PAIRS = 6
 LOWER = ("loss", "error", "mse", "mae", "nll", "entropy", "perplexity")
 
 
+# Of a run among those of its group: its seed, and where these are repeated its resample and fold.
+Repetition = tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Group:
     """Runs with the same settings.
 
     Attributes:
         settings: what they have in common that tells them from other groups.
-        found: the metric of every finished run, by seed; a seed has several where other settings differ.
+        found: the metric of every finished run, by repetition; one has several where other settings differ.
         folders: of these runs.
-        lost: the other runs, each with its seed, status and reason.
+        lost: the other runs, each with its repetition, status and reason.
     """
 
     settings: dict[str, str]
-    found: dict[int, list[float]] = field(default_factory=dict)
+    found: dict[Repetition, list[float]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
@@ -45,18 +49,18 @@ class Group:
         return [brief(value) for value in self.settings.values()]
 
     @property
-    def by_seed(self) -> dict[int, float]:
-        """A value a seed, the mean where it has several: runs of one seed are not independent."""
-        return {seed: fmean(values) for seed, values in sorted(self.found.items())}
+    def by_repetition(self) -> dict[Repetition, float]:
+        """A value a repetition, the mean where it has several: runs of one seed are not independent."""
+        return {repetition: fmean(values) for repetition, values in sorted(self.found.items())}
 
     def mean(self) -> float:
-        """Over the seeds of the finished runs, of which there must be one."""
-        return fmean(self.by_seed.values())
+        """Over the finished runs, of which there must be one."""
+        return fmean(self.by_repetition.values())
 
     @property
     def summary(self) -> Summary | None:
-        """Over the seeds; None without a finished run."""
-        return summary(self.by_seed.values()) if self.found else None
+        """Over the repetitions; None without a finished run."""
+        return summary(self.by_repetition.values()) if self.found else None
 
 
 def groups(table: Table, by: list[str], metric: str) -> list[Group]:
@@ -70,14 +74,17 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
         if name not in table.settings:
             raise ConfigError(f"--by {name} is no setting of these runs{suggestion(name, table.settings)}")
     found: dict[tuple[str, ...], Group] = {}
-    for run, *values in zip(table.runs, *(table.settings[name] for name in by), strict=True):
+    repeats = table.repeats(by)
+    repetitions = zip(*(table.settings[name] for name in repeats), strict=True)
+    for run, repetition, *values in zip(table.runs, repetitions, *(table.settings[name] for name in by), strict=True):
         group = found.setdefault(tuple(values), Group(dict(zip(by, values, strict=True))))
         value = value_of(run, metric)
         if run.status == "finished" and isinstance(value, int | float) and math.isfinite(value):
-            group.found.setdefault(run.seed, []).append(float(value))
+            group.found.setdefault(tuple(map(int, repetition)), []).append(float(value))
             group.folders.append(str(run.folder))
         else:
-            group.lost.append(f"{group.label}, seed {run.seed}: {reason(run, metric)}")
+            which = ", ".join(f"{name} {value}" for name, value in zip(repeats, repetition, strict=True))
+            group.lost.append(f"{group.label}, {which}: {reason(run, metric)}")
     if not any(group.found for group in found.values()):
         metrics = {name for run in table.runs for name in run.metrics}
         raise InputError(f"none of these runs is finished and has {metric}{suggestion(metric, metrics)}")
@@ -108,12 +115,18 @@ class Pair:
     adjusted: float
 
 
-def pairs(found: list[Group], lower: bool) -> list[Pair]:
-    """Each group with every other one, or where they are many with the best; as far as a comparison is possible."""
+def pairs(found: list[Group], lower: bool, over: str = "seeds") -> list[Pair]:
+    """Each group with every other one, or where they are many with the best; as far as a comparison is possible.
+
+    Args:
+        found: the groups.
+        lower: the metric is better when it is lower.
+        over: what several repetitions are called.
+    """
     compared = [
         (a, b, comparison)
         for a, b in chosen([group for group in found if group.found], lower)
-        if (comparison := compare(a.by_seed, b.by_seed)) is not None
+        if (comparison := compare(a.by_repetition, b.by_repetition, over)) is not None
     ]
     adjusted = holm([comparison.p for _, _, comparison in compared])
     return [Pair(*each, p) for each, p in zip(compared, adjusted, strict=True)]

@@ -32,6 +32,7 @@ class Report:
         notes: what else there is to know of the groups.
         lost: runs without a value, and folders that could not be read, with the reasons.
         figures: by name.
+        over: what the repetitions of a group are called.
     """
 
     metric: str
@@ -41,11 +42,12 @@ class Report:
     notes: list[str]
     lost: list[str]
     figures: dict[str, Figure]
+    over: str = "seeds"
 
     @property
     def title(self) -> str:
         """What the report is on."""
-        return f"{self.metric} over seeds" if any(len(group.found) > 1 for group in self.groups) else self.metric
+        return f"{self.metric} over {self.over}" if any(len(group.found) > 1 for group in self.groups) else self.metric
 
     def write(self, folder: Path) -> None:
         """Write report.md, .csv, .tex, .html and the figures as PNG and SVG."""
@@ -129,7 +131,7 @@ class Report:
             found = group.summary
             numbers = [found.mean, found.std, found.low, found.high] if found else [None] * 4
             cells = ["" if value is None else repr(value) for value in numbers]
-            values = " ".join(map(repr, group.by_seed.values()))
+            values = " ".join(map(repr, group.by_repetition.values()))
             writer.writerow([*group.settings.values(), self.metric, len(group.found), *cells, values, len(group.lost)])
         return text.getvalue()
 
@@ -170,9 +172,9 @@ class Report:
 
 
 NOTE = (
-    "Differences are of means, with their t-intervals; where groups share their seeds, of the seeds that both have. "
-    "These are compared by the sign-flip test, exact up to 20 seeds, whose smallest p depends on the number of seeds "
-    "alone; others by Welch's t-test. p (Holm) is adjusted for all comparisons here."
+    "Differences are of means, with their t-intervals; where groups share their seeds, resamples or folds, of those "
+    "that both have. These are compared by the sign-flip test, exact up to 20 pairs, whose smallest p depends on the "
+    "number of pairs alone; others by Welch's t-test. p (Holm) is adjusted for all comparisons here."
 )
 PAGE = """<!doctype html>
 <html lang="en">

@@ -1,9 +1,10 @@
-"""Statistics over seeds: how a metric spreads, and whether two settings differ in it."""
+"""Statistics over repetitions, such as seeds: how a metric spreads, and whether two settings differ in it."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy.special import stdtr, stdtrit  # Student's t; scipy.stats takes thrice as long to import
@@ -15,7 +16,7 @@ DRAWS = 100_000
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric over seeds.
+    """A metric over repetitions.
 
     Attributes:
         std: of the sample (ddof 1); None at n = 1.
@@ -74,12 +75,17 @@ def summary(values: Iterable[float]) -> Summary:
     return Summary(n, mean, std, *t_interval(mean, std / math.sqrt(n), n - 1), tuple(sample.tolist()))
 
 
-def compare(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison | None:
-    """Compare two settings' values by seed.
+def compare(a: Mapping[Any, float], b: Mapping[Any, float], over: str = "seeds") -> Comparison | None:
+    """Compare two settings' values by repetition, such as the seed.
 
     Paired by seed with the sign-flip test where the smaller group has at least two seeds and the larger has all of
     them; the larger group's other seeds are left out. Otherwise Welch's t-test, over all values: seeds that are shared
     then count as independent, which errs towards a larger p where they correlate positively.
+
+    Args:
+        a: the values of the first, by what tells its repetitions apart.
+        b: those of the second.
+        over: what several repetitions are called.
 
     Returns:
         None where Welch's t-test is left but impossible: a group of fewer than two values, or no spread in either.
@@ -92,8 +98,8 @@ def compare(a: Mapping[int, float], b: Mapping[int, float]) -> Comparison | None
     if len(shared) >= 2 and len(shared) == min(len(a), len(b)):
         beyond = f" of {max(len(a), len(b))}" if len(a) != len(b) else ""
         pairs = np.array([(a[seed], b[seed]) for seed in shared], np.float64)
-        return paired(pairs, f"paired sign-flip, {len(shared)}{beyond} seeds")
-    return welch(first, second, f"Welch, seeds shared: {len(shared)}" if shared else "Welch")
+        return paired(pairs, f"paired sign-flip, {len(shared)}{beyond} {over}")
+    return welch(first, second, f"Welch, {over} shared: {len(shared)}" if shared else "Welch")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ from encore.results.figures import intervals, learning_curves, slices
 from encore.results.groups import ALL_PAIRS, Group, Pair, groups, lower_is_better, pairs
 from encore.results.report import Report
 from encore.results.runs import folders_of
-from encore.results.table import Table, beside, differing, mixture, read
+from encore.results.table import REPEATED, Table, beside, differing, mixture, read
 
 MANY = 8  # groups from which on the best come first
 SHOWN = 10  # files that are named where runs are of different ones
@@ -51,8 +51,11 @@ def report_on(
     lower = lower or lower_is_better(metric)
     if len(found) > MANY:
         found.sort(key=lambda group: rank(group, lower))
-    compared = pairs(found, lower)
+    over = " and ".join(REPEATED[name] for name in table.repeats(chosen))
+    compared = pairs(found, lower, over)
     said = notes(table, chosen, found, compared)
+    if set(table.repeats(chosen)) - {"seed"}:
+        said.append("Folds and resamples share their training examples: intervals and p are too narrow for new data.")
     if different:
         said.append(f"These runs are not of the same code and data: {', '.join(shortened(different))}.")
     figures = {
@@ -62,7 +65,7 @@ def report_on(
     }
     lost = [each for group in found for each in group.lost] + left_out
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
-    return Report(metric, chosen, found, compared, said, lost, drawn)
+    return Report(metric, chosen, found, compared, said, lost, drawn, over)
 
 
 def below(given: Iterable[Path]) -> tuple[list[Path], list[str]]:
@@ -97,7 +100,7 @@ def notes(table: Table, by: list[str], found: list[Group], compared: list[Pair])
     if between:
         said.append(f"Between the groups these differ, too: {', '.join(between)}.")
     if within and any(len(values) > 1 for group in found for values in group.found.values()):
-        said.append(f"A seed's value is the mean over its runs, which differ in {', '.join(within)}.")
+        said.append(f"A value is the mean over runs that differ in {', '.join(within)}.")
     elif within:
         said.append(f"Within a group these differ: {', '.join(within)}.")
     if len([group for group in found if group.found]) > ALL_PAIRS and compared:

@@ -1,7 +1,7 @@
 """Runs as a table: a row a run, with its settings and what it gave."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from encore.errors import InputError
 from encore.record.files import read_json
 from encore.record.result import Result
 
-# What tells runs of a group apart.
-SEED = "seed"
+# What is repeated to see how a result spreads, and what several are called.
+REPEATED = {"seed": "seeds", "data.bootstrap": "resamples", "data.fold": "folds"}
 # Of a config, what is no choice to be compared.
 NOT_COMPARED = (*fingerprint.COSMETIC, "threads", "task.metrics", "data.sha256", "claims")
 ABSENT = "–"  # a setting that a run has not
@@ -37,10 +37,24 @@ class Table:
     code: list[dict[str, str]]
     data: list[dict[str, str]]
 
-    def varied(self) -> list[str]:
-        """The settings that are not the same in all runs, seeds aside."""
+    def different(self) -> list[str]:
+        """The settings that are not the same in all runs."""
         counts = self.settings.nunique()
-        return [str(name) for name in counts.index[counts > 1] if name != SEED]
+        return [str(name) for name in counts.index[counts > 1]]
+
+    def varied(self) -> list[str]:
+        """Those of them that are not repeated."""
+        return [name for name in self.different() if name not in self.repeats()]
+
+    def repeats(self, by: Sequence[str] = ()) -> list[str]:
+        """What tells runs of one group apart: seeds, resamples, folds; where nothing is repeated, the seed.
+
+        Args:
+            by: the settings that make the groups.
+        """
+        found = [name for name in self.different() if name in REPEATED and name not in by]
+        # Runs with and without a bootstrap are no repetitions of each other.
+        return [name for name in found if self.settings[name].str.isdecimal().all()] or ["seed"]
 
 
 def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
@@ -67,7 +81,7 @@ def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
             continue
         known[run.fingerprint] = folder
         runs.append(run)
-        rows.append(row)
+        rows.append({**row, "seed": str(run.seed)})
         code.append(digests)
         data.append(examples or {"examples": files["examples_sha256"]})
     return Table(runs, pd.DataFrame(rows, dtype=object).fillna(ABSENT), code, data), left_out
@@ -88,7 +102,7 @@ def text(value: Any) -> str:
 
 
 def differing(table: Table) -> list[str]:
-    """The fewest settings that tell the runs apart, seeds aside: names before what follows from them."""
+    """The fewest settings that tell the runs apart, repetitions aside: names before what follows from them."""
     chosen: list[str] = []
     groups = 1
     for name in sorted(table.varied(), key=lambda path: not path.endswith(".name")):
