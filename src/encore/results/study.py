@@ -59,10 +59,12 @@ def report_on(
     if different:
         said.append(f"These runs are not of the same code and data: {', '.join(shortened(different))}.")
     figures = {
+        "slices": slices(found, metric, lower),
         "intervals": intervals(found, metric, lower),
         "curves": learning_curves(found, metric, lower),
-        "slices": slices(found, metric, lower),
     }
+    if figures["slices"] is not None and not any(len(group.found) > 1 for group in found):
+        del figures["intervals"]  # single values have none, and are seen setting by setting
     lost = [each for group in found for each in group.lost] + left_out
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     return Report(metric, chosen, found, compared, said, lost, drawn, over)
