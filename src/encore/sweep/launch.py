@@ -71,8 +71,7 @@ class Launch:
         if judge is not None:
             for number in range(first, first + len(jobs)):
                 pruning.ask(self.board.exchange, number, judge)
-        # Runs of SLURM need nobody who waits for them.
-        waiting = nullcontext() if "Slurm" in self.sweeper.config.hydra.launcher._target_ else self.stop.deferred()
+        waiting = nullcontext() if on_cluster(self.sweeper) else self.stop.deferred()
         returned: Sequence[JobReturn] = []
         with waiting:
             try:
@@ -132,8 +131,14 @@ def launching(sweeper: "Encore", total: int, metric: str | None) -> Iterator[Lau
         raise CannotWrite(f"{exchange} cannot be made: {problem}\nruns_dir=… puts runs elsewhere") from problem
     os.environ[BEGAN] = this_process()
     share_gpus(sweeper.config.hydra.launcher, sweeper.launcher)
-    with SweepStop(exchange) as stop, Board(exchange, total, metric) as board:
+    jobs = "its jobs go on, and " if on_cluster(sweeper) else ""
+    with SweepStop(exchange, f"{jobs}the same command goes on") as stop, Board(exchange, total, metric) as board:
         yield Launch(sweeper, board, stop)
+
+
+def on_cluster(sweeper: "Encore") -> bool:
+    """Whether runs are jobs of SLURM, which need nobody who waits for them."""
+    return sweeper.config.hydra.launcher._target_.endswith("SlurmLauncher")
 
 
 def share_gpus(settings: DictConfig, launcher: Any) -> None:

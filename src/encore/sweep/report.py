@@ -20,6 +20,8 @@ def report(
         metric: of the report.
         lower: it is better when it is lower.
     """
+    if not folders and not lost:
+        return
     from encore.results.study import report_on  # pandas and matplotlib take a second to import
 
     try:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from encore.errors import EncoreError
 from encore.stopping import Stop
 
 FILE = "stop"  # in the folder of exchange, when the sweep is to end
@@ -18,11 +19,16 @@ class SweepStop(Stop):
 
     Args:
         exchange: the folder that the runs look at.
+        where: what becomes of the sweep, and where it goes on.
     """
 
-    def __init__(self, exchange: Path) -> None:
+    def __init__(self, exchange: Path, where: str) -> None:
         super().__init__()
-        self.exchange = exchange
+        self.exchange, self.where = exchange, where
+
+    def end(self, where: str | None = None) -> EncoreError:
+        """The error that ends the sweep."""
+        return super().end(where or self.where)
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         """Pass it on, if there is something to wait for; a second Ctrl-C does not wait."""
