@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import end
-from encore.errors import ConfigError
+from encore.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from encore.ensembles.boosting import Member
+    from encore.ensembles.findings import Findings
 
 
-def main() -> int:
+def main() -> None:
     """Run the command."""
     wanted = arguments()
     from encore.compose import config_from
@@ -27,14 +27,15 @@ def main() -> int:
     cfg = config_from(wanted.settings)
     if cfg["data"]["bootstrap"] is not None:
         raise ConfigError("data.bootstrap is each member's own here: leave it out")
+    if cfg["fresh"]:
+        raise ConfigError("fresh=true would run all members again at each start: --out and runs_dir name new folders")
     # torch only from here: a mistake is answered at once
-    from encore.ensembles.boosting import boosted
+    from encore.ensembles.findings import kept_in
+    from encore.record.lock import held
 
-    members, notes = boost(wanted.settings, cfg, wanted.members, wanted.out)
-    findings = boosted(members, wanted.settings, notes)
-    findings.write(wanted.out)
-    print(f"\n{findings.text()}\n\n{wanted.out / findings.name}.md")
-    return 0
+    with kept_in(wanted.out), held(wanted.out):
+        claim(wanted.out, cfg)
+        boost(wanted.settings, cfg, wanted.members, wanted.out).conclude(wanted.out)
 
 
 def arguments() -> argparse.Namespace:
@@ -51,7 +52,22 @@ def arguments() -> argparse.Namespace:
     return wanted
 
 
-def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "tuple[list[Member], list[str]]":
+def claim(out: Path, cfg: dict) -> None:
+    """Keep a folder to one boosting, whose members all refer to the weights in it.
+
+    Raises:
+        ConfigError: it is another one's.
+    """
+    from encore.fingerprint import fingerprint
+    from encore.record.files import read_json, write_json
+
+    mark, file = {"fingerprint": fingerprint(cfg)}, out / "boosting.json"
+    if file.exists() and read_json(file) != mark:
+        raise ConfigError(f"{out} is of another boosting, or of other code: --out names a new folder")
+    write_json(file, mark)
+
+
+def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "Findings":
     """Fit the members one after another.
 
     Args:
@@ -60,44 +76,51 @@ def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "tuple[list
         count: of the members, at most.
         out: folder for the weights.
 
-    Returns:
-        The members, and why they are fewer.
-
     Raises:
-        ConfigError: the first one is no weak learner, or the folder is another boosting's.
+        ConfigError: the first one is no weak learner.
         EncoreError: what stopped a run.
     """
-    from encore.ensembles.boosting import Member, reweighted, say_of, weighted_error
+    from encore.ensembles.boosting import Member, boosted, reweighted, say_of, weighted_error
     from encore.ensembles.predictions import predict
 
-    weights = even_weights(cfg)
+    weights, notes = even_weights(cfg), []
     members: list[Member] = []
-    out.mkdir(parents=True, exist_ok=True)
     for number in range(1, count + 1):
-        folder = run_of(words, number, kept(out / f"weights-{number}.npy", weights))
-        train, test = predict(folder, "train"), predict(folder, "test")
-        wrong, share = train.probabilities.argmax(1) != train.targets, weights[train.indices]
+        file = kept(out / f"weights-{number}.npy", weights)
+        folder = run_of(words, number, file)
+        found = {split: predict(folder, split, file) for split in ("train", "test")}
+        chosen = {split: one.probabilities.argmax(1) for split, one in found.items()}
+        train = found["train"]
+        wrong, share = chosen["train"] != train.targets, weights[train.indices]
         error = weighted_error(share, wrong)
         try:
             say = say_of(error, train.probabilities.shape[1])
         except ValueError as problem:
             if not members:
                 raise ConfigError(f"this learner cannot be boosted: {problem}") from problem
-            return members, [f"Member {number} is left out, and none comes after it: {problem}."]
+            notes = [f"Member {number} is left out, and none comes after it: {problem}."]
+            break
         print(f"member {number}: weighted error {error:.4f}, say {say:.4f}", flush=True)
-        members.append(Member(folder, error, say, train, test))
+        members.append(Member(folder, error, say, chosen))
         weights[train.indices] = reweighted(share, wrong, say)
-    return members, []
+    print()
+    return boosted(members, found, words, notes)
 
 
 def even_weights(cfg: dict) -> "np.ndarray":
-    """Weights of the source's examples, [n]: those for training all alike, the others none."""
+    """Weights of the source's examples, [n]: those for training all alike, the others none.
+
+    Raises:
+        InputError: there is no test set to look at.
+    """
     import numpy as np
 
     from encore.data.module import DataModule
 
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
     data.setup()
+    if not data.sizes["test"]:
+        raise InputError(f"data={cfg['data']['name']} has no test set: data.test_fraction=0.2 makes one")
     weights = np.zeros(len(data.source.targets))
     weights[data.pool.numpy()] = 1 / len(data.pool)
     return weights
@@ -127,7 +150,8 @@ def run_of(words: Sequence[str], number: int, weights: Path) -> Path:
     from encore.compose import config_from, literal
     from encore.runner import execute
 
-    cfg = config_from([*words, f"data.bootstrap={number}", f"data.weights.path={literal(str(weights))}"])
+    path = literal(str(weights.resolve()))  # found from anywhere; the run is named by its contents
+    cfg = config_from([*words, f"data.bootstrap={number}", f"data.weights.path={path}"])
     with contextlib.redirect_stdout(io.StringIO()):
         return execute(cfg).folder
 

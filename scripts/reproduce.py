@@ -12,7 +12,7 @@ import yaml
 
 from encore import fingerprint
 from encore.command import end
-from encore.data.files import files
+from encore.data.files import check_unchanged
 from encore.errors import ConfigError, Diverged, InputError, Interrupted, NotReproduced, Preempted
 from encore.record.files import sha256
 from encore.record.record import run_name
@@ -85,7 +85,7 @@ def verdict(wanted: argparse.Namespace) -> int:
         raise ConfigError(f"--out={wanted.out} is not empty: name a new folder")
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
-    check_data(held["data"]["files"], cfg)
+    check_unchanged(held["data"]["files"], cfg)
     if fingerprint.hash_of(fingerprint.essential(cfg)) != held["config_sha256"]:
         raise InputError(f"{wanted.run / 'config.yaml'} was changed after the run")
     changed = changed_code(held["code"]["digests"], cfg)
@@ -101,18 +101,6 @@ def verdict(wanted: argparse.Namespace) -> int:
         say(f"running {run_name(cfg)}, seed {cfg['seed']}, again", 0)
         again = run_again(cfg, out, held["environment"]["variables"], code)
         return compare(wanted, again)
-
-
-def check_data(recorded: dict[str, dict], cfg: dict) -> None:
-    """Raise InputError if a file of the data is not what it was."""
-    here = files(cfg["data"], cfg["data_dir"])
-    for name, entry in recorded.items():
-        if name not in here:
-            raise InputError(f"{name} of data={cfg['data']['name']} is missing from {cfg['data_dir']}")
-        if (actual := sha256(here[name])) != entry["sha256"]:
-            raise InputError(
-                f"{here[name]} is not what it was: its SHA-256 is {actual}, recorded was {entry['sha256']}"
-            )
 
 
 def changed_code(recorded: dict[str, str], cfg: dict) -> list[str]:

@@ -425,8 +425,9 @@ def test_a_sweep_that_was_killed_does_what_is_missing(tmp_path, command):
     assert statuses == ["finished", "running"]
     again = command("train.py", *words)
     assert again.returncode == 0, again.stderr
-    assert again.stdout.count("finished already") == 1
-    assert again.stdout.count("where it was stopped") == 1
+    assert again.stdout.count("finished before") == 1
+    logs = [file.read_text() for file in runs.rglob("train.log")]
+    assert sum("where it was stopped" in log for log in logs) == 1
     assert len(list(runs.rglob("result.json"))) == 3
     manifests = [json.loads(file.read_text()) for file in runs.rglob("manifest.json")]
     assert sorted(str(m["attempts"][-1].get("reason")) for m in manifests) == ["None", "None", "killed"]

@@ -32,7 +32,7 @@ def test_weights_say_and_votes_are_scikit_learns():
         says.append(say_of(weighted_error(weights, wrong), 3))
         assert says[-1] == pytest.approx(say)
         weights = reweighted(weights, wrong, says[-1])
-    for ours, theirs_now in zip(staged(chosen, np.array(says), 3), theirs.staged_predict(inputs), strict=True):
+    for ours, theirs_now in zip(staged(chosen, says, 3), theirs.staged_predict(inputs), strict=True):
         assert ours.argmax(1).tolist() == theirs_now.tolist()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -51,10 +52,10 @@ def test_the_command_writes_an_ensemble_and_the_same_files_again(run, command, t
         *alone, together = csv.DictReader(stream)
     recorded = {str(result.folder.relative_to(tmp_path)): result.metrics["test/accuracy"] for result in results}
     assert {row["run"]: pytest.approx(float(row["accuracy"]), abs=1e-7) for row in alone} == recorded
-    held = np.load(tmp_path / "out" / "predictions.npz")
+    held = np.load(tmp_path / "out" / "ensemble.npz")
     assert (held["probabilities"].argmax(1) == held["targets"]).mean() == float(together["accuracy"])
     assert held["members"].mean(0) == pytest.approx(held["probabilities"])
-    names = {"ensemble.md", "ensemble.csv", "predictions.npz"}
+    names = {"ensemble.md", "ensemble.csv", "ensemble.npz"}
     names |= {f"{name}.{kind}" for name in ("members", "uncertainty") for kind in ("png", "svg")}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     assert command("scripts/ensemble.py", "runs", "--out", "again").returncode == 0
@@ -115,7 +116,7 @@ def test_boosting_that_was_killed_goes_on_to_the_same_figures_and_runs_no_member
     assert after.keys() == finished(tmp_path / "others").keys()
     assert len(after) == 4
     assert len([name for name in before if after[name] == before[name]]) >= 2
-    for name in ("boosting.png", "boosting.svg", "predictions.npz", "weights-4.npy"):
+    for name in ("boosting.png", "boosting.svg", "boosting.npz", "weights-4.npy"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     rows = rows_of(tmp_path / "killed" / "boosting.csv")
     assert rows == rows_of(tmp_path / "whole" / "boosting.csv")
@@ -123,6 +124,14 @@ def test_boosting_that_was_killed_goes_on_to_the_same_figures_and_runs_no_member
     other = command("scripts/boost.py", *WEAK, "seed=1", "--out", "killed")
     assert other.returncode == 1
     assert "is of another boosting" in other.stderr
+    # the weights may move: what is there is looked at, not where it was
+    (tmp_path / "killed").rename(tmp_path / "moved")
+    moved = command("scripts/boost.py", *WEAK, "--out", "moved")
+    assert moved.returncode == 0, moved.stderr
+    assert finished(tmp_path / "runs") == after
+    lost = command("scripts/ensemble.py", "runs", "--out", "together")
+    assert lost.returncode == 3
+    assert "weights.path" in lost.stderr
 
 
 def test_the_first_member_is_drawn_evenly_and_the_next_by_what_it_got_wrong(command, tmp_path):
@@ -147,3 +156,37 @@ def test_learners_that_are_no_better_than_chance_end_it(command, seed, code):
     said = "Member 2 is left out, and none comes after it" if code == 0 else "this learner cannot be boosted"
     assert f"{said}: it is no better than chance" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_members_of_the_same_weights_count_once_and_other_weights_files_are_noticed(run, command, tmp_path):
+    np.save(tmp_path / "weights.npy", np.arange(1797.0))
+    words = {**SHORT, "data.weights.path": str(tmp_path / "weights.npy")}
+    first, *_ = [run({**words, "data.bootstrap": number}).folder for number in range(3)]
+    shutil.copytree(first, tmp_path / "runs" / "again")
+    result = tmp_path / "runs" / "again" / "result.json"
+    result.write_text(result.read_text().replace('"fingerprint": "', '"fingerprint": "other'))
+    done = command("scripts/ensemble.py", "runs", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("has the same weights as") == 1
+    assert "3 runs put together" in done.stdout
+    assert "The runs differ in data.bootstrap." in done.stdout
+    np.save(tmp_path / "weights.npy", np.arange(1797.0)[::-1])
+    other = command("scripts/ensemble.py", "runs", "--out", "out")
+    assert other.returncode == 3
+    assert "weights.npy is not what it was" in other.stderr
+
+
+def test_what_was_chosen_on_a_fold_is_said(run, command, tmp_path):
+    plateau = {"scheduler": "plateau", "monitor.metric": "train/loss", "data.folds": 2}
+    for fold in range(2):
+        run({**SHORT, **plateau, "data.fold": fold})
+    done = command("scripts/ensemble.py", "runs", "--split", "out-of-fold", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert "Chosen on the fold that is predicted, which flatters it: scheduler by val/loss" in done.stdout
+    votes = command("scripts/ensemble.py", "runs", "--split", "out-of-fold", "--how", "votes")
+    assert votes.returncode == 1
+    assert "one prediction" in votes.stderr
+    (tmp_path / "file").touch()
+    nowhere = command("scripts/ensemble.py", "runs", "--split", "out-of-fold", "--out", "file")
+    assert nowhere.returncode == 74
+    assert "--out file cannot be made" in nowhere.stderr

@@ -24,9 +24,10 @@ SHORT = {"trainer.max_epochs": 1, "data.fraction": 0.2, "logger": "none"}
     [
         {"data.bootstrap": 1, "data.folds": 3, "model.norm": "batch", "model.dropout": 0.5},
         {"trainer.precision": "bf16-mixed"},
+        {"trainer.precision": "bf16-true"},
         {"trainer.precision": "64-true", "model": "cnn"},
     ],
-    ids=["mlp", "bf16", "double"],
+    ids=["mlp", "bf16", "bf16-true", "double"],
 )
 def test_predictions_have_the_recorded_accuracy_and_loss(run, settings):
     result = run({**SHORT, **settings, "trainer.max_epochs": 2})
@@ -84,7 +85,7 @@ def test_an_ensemble_is_of_finished_runs_of_the_same_test_examples(run, tmp_path
     assert "nowhere" in left_out[1]
     findings = ensemble(table, left_out, "votes")
     assert findings.arrays["members"].shape == (2, 360, 10)
-    assert set(np.unique(findings.arrays["probabilities"])) == {0, 0.5, 1}
+    assert set(np.unique(findings.arrays["votes"])) == {0, 0.5, 1}
     run({**SHORT, "data.split_seed": 1, "data.batch_size": 32})
     table, _ = members([tmp_path / "runs"])
     found = predict_all(run.folder for run in table.runs)
@@ -93,11 +94,12 @@ def test_an_ensemble_is_of_finished_runs_of_the_same_test_examples(run, tmp_path
     assert "batch_size" not in "".join(difference(table, number) for number in range(3))
 
 
-def test_too_few_are_refused_and_what_is_left_out_is_listed(run, tmp_path):
+def test_too_few_are_refused_and_what_is_left_out_is_listed(run, tmp_path, capsys):
     run(SHORT)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"1 finished runs are too few: it takes 2(.|\n)*there are no runs below"):
+    with pytest.raises(InputError, match="too few: 1 finished run, where it takes 2"):
         members([tmp_path / "runs", tmp_path / "empty"])
+    assert "there are no runs below" in capsys.readouterr().err
 
 
 def test_weights_that_are_not_finite_are_refused(run, tmp_path, monkeypatch):
@@ -127,7 +129,7 @@ def test_every_example_is_predicted_by_the_run_that_did_not_train_on_it(run, tmp
         assert set(held["fold"][place]) == {fold}
     right = held["probabilities"].argmax(1) == held["targets"]
     assert findings.rows[-1][:3] == ["all", "1,437", f"{right.mean():.4f}"]
-    assert "chosen by val/loss on the fold" in findings.notes[-1]
+    assert "best weights by val/loss" in findings.notes[-1]
     again = run({**folds, "seed": 1})
     with pytest.raises(InputError, match="fold 0 is there 2 times") as caught:
         out_of_fold(*members([tmp_path / "runs"]))

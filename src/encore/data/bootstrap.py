@@ -47,7 +47,10 @@ def read_weights(path: Path, examples: int) -> np.ndarray:
     asked = f"one number, at least 0, for each of the {examples:,} examples of the training source"
     remedy = f"data.weights.path={path} must hold {asked}: numpy.save({path.name!r}, weights)"
     if not path.is_file():  # a pipe might never end
-        raise InputError(f"there is no file {path}\n{remedy}")
+        raise InputError(
+            f"there is no file {path}, by which data.bootstrap draws\n"
+            "bring it back, or data.weights.path names another; without it all are drawn alike"
+        )
     try:
         held = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError) as problem:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from encore.errors import InputError
 from encore.record.files import sha256
 
 # Settings of a data recipe that name a file or a folder, wherever they stand in it.
@@ -56,3 +57,20 @@ def by_content(data: dict) -> dict:
         return {"content": content(Path(node))} if named else node
 
     return replaced(data)
+
+
+def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
+    """Raise InputError if a file of the data is not what it was.
+
+    Args:
+        recorded: of each file its digest, as a manifest's `data.files`.
+        cfg: the config that names the files here.
+    """
+    here = files(cfg["data"], cfg["data_dir"])
+    for name, entry in recorded.items():
+        if name not in here:
+            raise InputError(f"{name} of data={cfg['data']['name']} is not there, or no longer below {cfg['data_dir']}")
+        if (actual := sha256(here[name])) != entry["sha256"]:
+            raise InputError(
+                f"{here[name]} is not what it was: its SHA-256 is {actual}, recorded was {entry['sha256']}"
+            )

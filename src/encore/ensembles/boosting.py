@@ -4,7 +4,7 @@ Zhu, Zou, Rosset & Hastie 2009, "Multi-class AdaBoost", algorithm 2. With two cl
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +27,13 @@ class Member:
     Attributes:
         error: its share of the weights that it was fitted with.
         say: its weight in the ensemble.
-        train: what it predicts of every training example once.
-        test: what it predicts of the test set.
+        chosen: the classes that it predicts, int [n], of every training example once and of the test set, by split.
     """
 
     folder: Path
     error: float
     say: float
-    train: Predictions
-    test: Predictions
+    chosen: dict[str, np.ndarray]
 
 
 def weighted_error(weights: np.ndarray, wrong: np.ndarray) -> float:
@@ -67,45 +65,49 @@ def reweighted(weights: np.ndarray, wrong: np.ndarray, say: float) -> np.ndarray
     return grown / grown.sum()
 
 
-def staged(chosen: np.ndarray, says: np.ndarray, classes: int) -> np.ndarray:
-    """The votes of the first 1, 2, … learners as shares, [learners, n, classes].
+def staged(chosen: Iterable[np.ndarray], says: Sequence[float], classes: int) -> Iterator[np.ndarray]:
+    """The votes of the first 1, 2, … learners as shares, [n, classes] each.
 
     Args:
-        chosen: each learner's classes, int [learners, n].
-        says: its weight, [learners].
+        chosen: each learner's classes, int [n].
+        says: its weight.
         classes: how many there are.
     """
-    ballots = (chosen[..., None] == np.arange(classes)) * says[:, None, None]
-    return ballots.cumsum(0) / says.cumsum()[:, None, None]
+    ballots: np.ndarray | float = 0.0
+    for one, say, whole in zip(chosen, says, np.cumsum(says), strict=True):
+        ballots = ballots + say * (one[:, None] == np.arange(classes))
+        yield ballots / whole
 
 
-def boosted(members: Sequence[Member], words: Sequence[str], notes: list[str]) -> Findings:
+def boosted(
+    members: Sequence[Member], truth: Mapping[str, Predictions], words: Sequence[str], notes: list[str]
+) -> Findings:
     """What the members give together, the first one, two, … of them.
 
     Args:
         members: in their order.
+        truth: what any of them predicts of each split: its targets and indices.
         words: the settings that they share.
         notes: what else there is to say.
     """
-    says = np.array([member.say for member in members])
-    classes = members[0].test.probabilities.shape[1]
+    says, classes = [member.say for member in members], truth["test"].probabilities.shape[1]
     alone: dict[str, list[float]] = {}
     together: dict[str, list[float]] = {}
     for split in ("train", "test"):
-        found: list[Predictions] = [getattr(member, split) for member in members]
-        chosen, targets = np.array([one.probabilities.argmax(1) for one in found]), found[0].targets
-        shares = staged(chosen, says, classes)
-        alone[split] = (chosen != targets).mean(1).tolist()
-        together[split] = (shares.argmax(-1) != targets).mean(1).tolist()
+        targets = truth[split].targets
+        alone[split] = [float((member.chosen[split] != targets).mean()) for member in members]
+        together[split] = []
+        for shares in staged((member.chosen[split] for member in members), says, classes):
+            together[split].append(float((shares.argmax(1) != targets).mean()))
     columns = (
         range(1, len(members) + 1), together["train"], together["test"],
-        [member.error for member in members], says.tolist(), alone["train"], alone["test"],
+        [member.error for member in members], says, alone["train"], alone["test"],
     )  # fmt: skip
     table = list(zip(*columns, strict=True))
     shown = [row for row in table if row[0] in (*SHOWN, len(table))]
     return Findings(
         name="boosting",
-        title=f"{len(members)} members boosted: {' '.join(words) or 'the default run'}",
+        title=f"Boosted, members: {len(members)}; {' '.join(words) or 'the default run'}",
         rows=[list(HEADING), *([str(row[0]), *map(number, row[1:])] for row in shown)],
         values=[
             [*(name.replace(" ", "_") for name in HEADING), "run"],
@@ -118,10 +120,11 @@ def boosted(members: Sequence[Member], words: Sequence[str], notes: list[str]) -
         ],
         figures={"boosting": boosting(together, alone["test"], 1 - 1 / classes)},
         arrays={
-            "votes": shares[-1],
+            "votes": shares,
+            "predicted": shares.argmax(1),
             "targets": targets,
-            "indices": members[0].test.indices,
-            "says": says,
+            "indices": truth["test"].indices,
+            "says": np.array(says),
         },
         runs=[member.folder for member in members],
         left_out=[],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from tqdm import tqdm
 
 # Random orders in which members join, about; every member comes first in as many of them as any other.
 ORDERS = 100
@@ -120,7 +121,8 @@ def by_size(probabilities: np.ndarray, targets: np.ndarray, how: str, seed: int 
     ballots = probabilities.argmax(-1)[..., None] == np.arange(probabilities.shape[-1])
     drawn = [generator.permutation(members) for _ in range(-(-ORDERS // members))]
     orders = [np.roll(order, first) for order in drawn for first in range(members)]
-    chosen = (HOW[how](ballots[order].cumsum(0), probabilities[order].cumsum(0)) for order in orders)
+    shown = tqdm(orders, "joining", unit=" orders", leave=False, disable=None, delay=1)
+    chosen = (HOW[how](ballots[order].cumsum(0), probabilities[order].cumsum(0)) for order in shown)
     return np.array([(classes == targets).mean(1) for classes in chosen])
 
 

@@ -3,7 +3,8 @@
 import csv
 import io
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from encore.errors import CannotWrite
 from encore.record.files import replace, write_text
 from encore.results.report import Rows, aligned, drawn, literal, markdown, number
 
@@ -42,17 +44,21 @@ class Findings:
     left_out: list[str]
 
     def write(self, folder: Path) -> None:
-        """Write NAME.md, NAME.csv, the figures as PNG and SVG, and predictions.npz."""
-        folder.mkdir(parents=True, exist_ok=True)
+        """Write NAME.md, .csv and .npz, and the figures as PNG and SVG."""
         for name, figure in self.figures.items():
             for kind in ("png", "svg"):
                 replace(folder / f"{name}.{kind}", drawn(figure, kind))
         if self.arrays:
             packed = io.BytesIO()
             np.savez(packed, **self.arrays)  # type: ignore[arg-type]
-            replace(folder / "predictions.npz", packed.getvalue())
+            replace(folder / f"{self.name}.npz", packed.getvalue())
         write_text(folder / f"{self.name}.csv", self.csv())
         write_text(folder / f"{self.name}.md", self.markdown())
+
+    def conclude(self, folder: Path) -> None:
+        """Write them, and show them on the terminal."""
+        self.write(folder)
+        print(f"{self.text()}\n\n{folder / self.name}.md")
 
     def text(self) -> str:
         """For a terminal."""
@@ -73,6 +79,24 @@ class Findings:
         again = [f"python scripts/reproduce.py {shlex.quote(str(run))}" for run in self.runs]
         parts += ["## Again", "```bash\n" + "\n".join(again) + "\n```"]
         return "\n\n".join(parts) + "\n"
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Make the folder that findings will be written to before anything is found; take it away if it stays empty.
+
+    Raises:
+        CannotWrite: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CannotWrite(f"--out {folder} cannot be made: {problem}") from problem
+    try:
+        yield
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def measured(name: str, *parts: np.ndarray | None, sign: str = "") -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from encore.ensembles.ensemble import log_losses
 from encore.ensembles.figures import folds
 from encore.ensembles.findings import Findings, measured
+from encore.ensembles.members import differences
 from encore.ensembles.predictions import predict_all
 from encore.ensembles.together import stacked
 from encore.errors import InputError
@@ -52,11 +53,13 @@ def out_of_fold(table: Table, left_out: list[str]) -> Findings:
         ],
         notes=[
             f"Over the folds: {fmean(accuracies):.4f} ± {stdev(accuracies):.4f}, mean and standard deviation.",
-            *chosen_on_the_fold(runs),
+            *differences(table, ["data.fold"]),
+            *chosen_on_the_fold(runs, table),
         ],
         figures={"folds": folds(accuracies, [len(hit) for hit in hits], float(right.mean()))},
         arrays={
             "probabilities": np.concatenate(predicted)[order],
+            "predicted": np.concatenate(predicted)[order].argmax(1),
             "targets": np.concatenate([held.targets for held in found])[order],
             "indices": indices[order],
             "fold": fold[order],
@@ -72,9 +75,8 @@ def in_order(table: Table) -> list[Result]:
     Raises:
         InputError: there is not one of each, or they differ in more than their fold.
     """
-    more = [name for name in table.varied() if name != "data.fold"] + [
-        each for each in mixture(table) if each.startswith("data ")
-    ]
+    more = [name for name in table.different() if name not in ("data.fold", "seed")]
+    more += [each for each in mixture(table) if each.startswith("data ")]
     if more:
         raise InputError(f"these runs differ in {', '.join(more)}: folds of one split differ in data.fold alone")
     count = table.settings.get("data.folds", [ABSENT])[0]
@@ -90,7 +92,7 @@ def in_order(table: Table) -> list[Result]:
         if len(runs) > 1
     ]
     if problems:
-        raise InputError("\n".join(problems))
+        raise InputError("\n".join([*problems, "one run of each fold is wanted: give their folders alone"]))
     return [runs[0] for runs in of_fold.values()]
 
 
@@ -100,11 +102,17 @@ def counted(name: str, hits: np.ndarray, losses: np.ndarray) -> list[str]:
     return [name, f"{len(hits):,}", *cells]
 
 
-def chosen_on_the_fold(runs: list[Result]) -> list[str]:
-    """That weights were chosen on what they predict, where they were."""
-    monitors = sorted({str(run.best.get("monitor")) for run in runs if "val/" in str(run.best.get("monitor"))})
+def chosen_on_the_fold(runs: list[Result], table: Table) -> list[str]:
+    """What was chosen on the fold that a run predicts: its weights, its length, its learning rate."""
+    monitors = {f"best weights by {run.best['monitor']}" for run in runs if "val/" in str(run.best.get("monitor"))}
+    aside = ("monitor.metric", "callbacks.checkpoint.monitor")
+    for name in table.settings:
+        values = {value for value in table.settings[name] if str(value).startswith("val/")}
+        if name.endswith(".monitor") and name not in aside and values:
+            monitors.add(f"{name.removesuffix('.monitor')} by {', '.join(sorted(values))}")
+    if not monitors:
+        return []
     return [
-        f"Each run's weights were chosen by {monitor} on the fold that it predicts, which flatters them: "
-        "monitor.metric=train/loss chooses without it."
-        for monitor in monitors
+        f"Chosen on the fold that is predicted, which flatters it: {', '.join(sorted(monitors))}; "
+        "monitor.metric=train/loss, and the like, choose without it."
     ]

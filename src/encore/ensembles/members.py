@@ -1,16 +1,17 @@
 """The finished runs among those that a command is given."""
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from encore.errors import InputError
 from encore.record.result import Result
 from encore.results.runs import folders_of
-from encore.results.table import Table, read
+from encore.results.table import Table, mixture, read
 
 
 def members(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
-    """Read the finished runs among and below folders, each once.
+    """Read the finished runs among and below folders, each once, and say what is left out.
 
     Returns:
         The runs, and what is left out, with the reasons.
@@ -28,15 +29,39 @@ def members(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
                 left_out.append(problem)
             else:
                 found.append(folder)
-    table, unreadable = read(dict.fromkeys(found))
+    table, unreadable = read(different(dict.fromkeys(found), left_out))
     left_out += unreadable
+    for problem in left_out:
+        print(f"left out: {problem}", file=sys.stderr)
     if len(table.runs) < least:
-        listed = "\n".join(f"  left out: {problem}" for problem in left_out)
-        raise InputError(
-            f"{len(table.runs)} finished runs are too few: it takes {least}; python scripts/runs.py lists the runs"
-            + (f"\n{listed}" if listed else "")
-        )
+        count = f"{len(table.runs)} finished run{'' if len(table.runs) == 1 else 's'}"
+        raise InputError(f"too few: {count}, where it takes {least}; python scripts/runs.py lists the runs")
     return table, left_out
+
+
+def different(folders: Iterable[Path], left_out: list[str]) -> Iterator[Path]:
+    """The runs with weights of their own: the same ones again, by code that changed no bit, are no other member."""
+    known: dict[str, Path] = {}
+    for folder in folders:
+        weights = Result.read(folder).weights_sha256
+        if weights is not None and (same := known.setdefault(weights, folder)) != folder:
+            left_out.append(f"{folder} has the same weights as {same}")
+        else:
+            yield folder
+
+
+def differences(table: Table, by: Sequence[str] = ()) -> list[str]:
+    """In what runs differ that are put together, for a reader.
+
+    Args:
+        table: the runs.
+        by: settings that are said elsewhere.
+    """
+    settings = [name for name in table.different() if name not in by]
+    said = [f"The runs differ in {', '.join(settings)}."] if settings else []
+    if code := [name.removeprefix("code ") for name in mixture(table) if name.startswith("code ")]:
+        said.append(f"They were made by different code: {', '.join(code)}.")
+    return said
 
 
 def unfinished(folder: Path) -> str | None:

@@ -12,12 +12,14 @@ from torch import Tensor
 from tqdm import tqdm
 
 from encore.accelerator import at_hand
+from encore.data.files import check_unchanged
 from encore.data.module import DataModule
 from encore.data.normalize import CHUNK
 from encore.data.sources import Source
 from encore.errors import InputError
 from encore.quiet import quiet
 from encore.record.checkpoint_files import BEST
+from encore.record.files import read_json
 from encore.results.table import Table
 from encore.training import Parts, restored
 from encore.trust import recorded_config
@@ -46,17 +48,22 @@ class Predictions:
     examples_sha256: str
 
 
-def predict(folder: Path, split: str = "test") -> Predictions:
+def predict(folder: Path, split: str = "test", weights: Path | None = None) -> Predictions:
     """What a run's best weights predict, with its normalisation, device and precision, on one device.
 
     Args:
         folder: of a run.
         split: `test`, `val`, or `train`, which is every training example once, whatever the bootstrap drew.
+        weights: where the weights are by which the bootstrap draws, if no longer where they were.
 
     Raises:
         InputError: the record, the checkpoint or the data cannot be used, or there is no such split.
     """
     cfg = recorded_config(folder)
+    if weights is not None:
+        cfg["data"]["weights"] = {"path": str(weights)}
+    # The normalisation comes from the training examples: of other data it would be another.
+    check_unchanged(read_json(folder / "manifest.json")["data"]["files"], cfg)
     cfg["trainer"]["accelerator"] = at_hand(cfg["trainer"].get("accelerator", "auto"))
     with tempfile.TemporaryDirectory() as scratch, quiet():
         parts = restored(cfg, folder / "checkpoints" / BEST, Path(scratch))
@@ -84,8 +91,11 @@ def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:
     parts.data.trainer = trainer
     precision = trainer.precision_plugin
     task.to(trainer.strategy.root_device).eval()
-    with torch.inference_mode(), precision.forward_context():
-        logits = [task(precision.convert_input(inputs)) for inputs, _ in parts.data.evaluation(source, indices)]
+    logits = []
+    with torch.inference_mode():
+        for inputs, _ in parts.data.evaluation(source, indices):
+            with precision.forward_context():  # not around the loader, whose batches are float32
+                logits.append(task(precision.convert_input(inputs)))
     return torch.cat(logits).cpu().double().softmax(1).numpy()
 
 

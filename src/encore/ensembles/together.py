@@ -17,6 +17,7 @@ from encore.ensembles.ensemble import (
 )
 from encore.ensembles.figures import doubt, growth
 from encore.ensembles.findings import Findings, measured
+from encore.ensembles.members import differences
 from encore.ensembles.predictions import Predictions, predict_all, same_examples
 from encore.errors import InputError
 from encore.results.table import Table
@@ -53,6 +54,7 @@ def ensemble(table: Table, left_out: list[str], how: str) -> Findings:
             ["ensemble", right.mean(), "" if loss is None else loss.mean()],
         ],
         notes=[
+            *differences(table),
             "Standard errors are over the test examples. Which member is the best is known only from this test set.",
             f"Two members disagree on {disagreement(members):.1%} of the examples, mean over all pairs.",
             *(of_doubt(name, uncertain, part) for name, part in (("right", right), ("wrong", ~right)) if part.any()),
@@ -62,7 +64,7 @@ def ensemble(table: Table, left_out: list[str], how: str) -> Findings:
             "uncertainty": doubt(uncertain, right, kept(members, hits, uncertain, right)),
         },
         arrays={
-            "probabilities": shares,
+            how: shares,
             "predicted": chosen,
             "targets": targets,
             "indices": found[0].indices,

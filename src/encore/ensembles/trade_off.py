@@ -7,10 +7,10 @@ from encore.ensembles.figures import against, number_of
 from encore.ensembles.findings import Findings
 from encore.ensembles.predictions import predict_all, same_examples
 from encore.ensembles.together import stacked
-from encore.errors import InputError
+from encore.errors import ConfigError, InputError
 from encore.results.groups import Group, groups
 from encore.results.report import number
-from encore.results.table import Table, beside
+from encore.results.table import REPEATED, Table, beside
 
 
 def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False) -> Findings:
@@ -23,11 +23,16 @@ def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False)
         falling: whether its values come from the largest to the least.
 
     Raises:
-        ConfigError: there is no such setting.
+        ConfigError: there is no such setting, or it is what runs repeat.
         InputError: a value has one run only, or runs predict other examples than the others.
     """
+    if by in REPEATED:
+        raise ConfigError(f"--by {by}: {REPEATED[by]} are what variance is over; name a setting such as model.widths")
     found = groups(table, [by], "test/loss")
-    found.sort(key=lambda group: number_of(group.label) or 0, reverse=falling)
+    left_out = [*left_out, *(lost for group in found for lost in group.lost)]
+    numbers = {group.label: number_of(group.label) for group in found}
+    if None not in numbers.values():  # what are no numbers stay in their order
+        found.sort(key=lambda group: float(numbers[group.label] or 0), reverse=falling)
     for group in found:
         if len(group.folders) < 2:
             raise InputError(f"{by}={group.label} has {len(group.folders)} finished run: variance takes at least 2")
