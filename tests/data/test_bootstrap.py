@@ -141,5 +141,5 @@ def test_a_run_says_what_it_drew_and_is_reproduced(run, command, weights_file):
 def test_weights_that_are_not_there_end_the_command_with_3(command, tmp_path):
     answer = command("train.py", "data.bootstrap=0", "data.weights.path=nothing.npy", "trainer=cpu")
     assert answer.returncode == 3
-    assert "numpy.save('nothing.npy', weights)" in answer.stderr
+    assert "there is no file nothing.npy, by which data.bootstrap draws" in answer.stderr
     assert not list((tmp_path / "runs").rglob("result.json"))

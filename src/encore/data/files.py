@@ -69,7 +69,7 @@ def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
     here = files(cfg["data"], cfg["data_dir"])
     for name, entry in recorded.items():
         if name not in here:
-            raise InputError(f"{name} of data={cfg['data']['name']} is not there, or no longer below {cfg['data_dir']}")
+            raise InputError(f"{name} of data={cfg['data']['name']} is missing: data_dir is {cfg['data_dir']}")
         if (actual := sha256(here[name])) != entry["sha256"]:
             raise InputError(
                 f"{here[name]} is not what it was: its SHA-256 is {actual}, recorded was {entry['sha256']}"
