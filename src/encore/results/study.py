@@ -55,7 +55,9 @@ def report_on(
     compared = pairs(found, lower, over)
     said = notes(table, chosen, found, compared)
     if set(table.repeats(chosen)) - {"seed"}:
-        said.append("Folds and resamples share their training examples: intervals and p are too narrow for new data.")
+        said.append(
+            "Folds and resamples share their training examples: intervals are too narrow and p too small for new data."
+        )
     if different:
         said.append(f"These runs are not of the same code and data: {', '.join(shortened(different))}.")
     figures = {
