@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -16,18 +16,16 @@ from encore.config import leaves
 from encore.errors import ConfigError
 from encore.sweep.board import Job, varying
 from encore.sweep.launch import launching
+from encore.sweep.place import Setup
 from encore.sweep.report import report
 from encore.sweep.settings import Settings
 
-if TYPE_CHECKING:
-    from hydra_plugins.encore_plugins import Encore
 
-
-def grid(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
+def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     """Run every combination, and report on them.
 
     Args:
-        sweeper: Hydra's, set up.
+        setup: what Hydra gives.
         words: overrides, some with several values.
         settings: of the sweep.
 
@@ -35,7 +33,7 @@ def grid(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
         ConfigError: a value cannot be part of a grid.
         SystemExit: a run failed.
     """
-    overrides = parsed(sweeper, words)
+    overrides = parsed(setup, words)
     if endless := [each.input_line for each in overrides if each.is_interval_sweep()]:
         raise ConfigError(f"{', '.join(map(str, endless))}: hydra.sweeper.sampler=tpe searches an interval")
     jobs = list(dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0])))
@@ -43,9 +41,9 @@ def grid(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
         raise ConfigError("the sweep has no runs: a range has no values")
     names: set[str] = set()
     for job in tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1):
-        names |= dict(leaves(composed(sweeper, job))).keys()
+        names |= dict(leaves(composed(setup, job))).keys()
     check_by(settings.by, names)
-    with launching(sweeper, len(jobs), settings.metric) as launch:
+    with launching(setup, len(jobs), settings.metric) as launch:
         found = launch.run(jobs, varying(jobs))
     outcomes = [outcome for _, outcome in sorted(found.items())]
     metric = settings.metric
@@ -55,19 +53,19 @@ def grid(sweeper: "Encore", words: Sequence[str], settings: Settings) -> None:
         print(f"\nno run has {settings.metric}{suggestion(settings.metric, known)}: {metric} instead", file=sys.stderr)
     folders = [Path(outcome.folder) for outcome in outcomes if outcome.folder]
     lost = [f"{launch.board.labels[each.number]}: {each.said}" for each in outcomes if not each.folder]
-    report(folders, lost, sweeper.place.folder, settings.by, metric, lower=False)
+    report(folders, lost, setup.place.folder, settings.by, metric, lower=False)
     launch.end(max((outcome.code for outcome in outcomes), default=0))
 
 
-def parsed(sweeper: "Encore", words: Sequence[str]) -> list[Override]:
+def parsed(setup: Setup, words: Sequence[str]) -> list[Override]:
     """Overrides in Hydra's grammar; of two for one setting the last one holds."""
-    parser = OverridesParser.create(config_loader=sweeper.hydra_context.config_loader)
+    parser = OverridesParser.create(config_loader=setup.loader)
     return list({each.get_key_element(): each for each in parser.parse_overrides(list(words))}.values())
 
 
-def composed(sweeper: "Encore", job: Job) -> dict[str, Any]:
+def composed(setup: Setup, job: Job) -> dict[str, Any]:
     """A run's config, neither resolved nor checked: what cannot be composed at all is found before the first run."""
-    config = sweeper.hydra_context.config_loader.load_sweep_config(sweeper.config, list(job))
+    config = setup.loader.load_sweep_config(setup.config, list(job))
     held: Any = OmegaConf.to_container(config, resolve=False)
     del held["hydra"]
     return held

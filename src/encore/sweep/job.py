@@ -9,7 +9,7 @@ import time
 import traceback
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -26,6 +26,9 @@ from encore.stopping import Stop
 from encore.sweep import pruning
 from encore.sweep.outcome import Outcome
 from encore.sweep.stop import asked, listening
+
+if TYPE_CHECKING:
+    import pytorch_lightning as pl
 
 # Set by the process that begins a sweep: which it is, and the GPUs that others share out, as CUDA names them.
 BEGAN, GPUS = "ENCORE_SWEEP_PROCESS", "ENCORE_SWEEP_GPUS"
@@ -71,7 +74,7 @@ def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
         folder = folder_of(config, fingerprint(config))
         before = folder / "result.json"
         known = before.stat().st_mtime_ns if before.exists() else None
-        result = execute(config, lambda: pruning.callbacks(judge))
+        result = execute(config, lambda: callbacks(judge))
         folder = result.folder
         what |= {"status": "finished", "code": 0, "monitored": result.monitored, "metrics": result.metrics}
         what["repeated"] = before.stat().st_mtime_ns == known
@@ -83,6 +86,15 @@ def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
     if folder is not None and folder.is_dir():
         what |= {"folder": str(folder), "values": pruning.values(folder, what["monitor"]) if judge else {}}
     return Outcome(number, seconds=round(time.monotonic() - began, 3), **what)
+
+
+def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
+    """What watches a run: nothing, unless it is to be judged."""
+    if judge is None:
+        return []
+    from encore.sweep.judge import Judge
+
+    return [Judge(**judge)]
 
 
 def this_process() -> str:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
@@ -18,23 +18,21 @@ from encore.sweep import pruning
 from encore.sweep.board import Board, Job
 from encore.sweep.job import BEGAN, GPUS, this_process
 from encore.sweep.outcome import Outcome
+from encore.sweep.place import Setup
 from encore.sweep.stop import SweepStop
-
-if TYPE_CHECKING:
-    from hydra_plugins.encore_plugins import Encore
 
 
 class Launch:
     """Runs of one sweep.
 
     Args:
-        sweeper: Hydra's, set up.
+        setup: what Hydra gives.
         board: where they are shown.
         stop: what asks the sweep to stop.
     """
 
-    def __init__(self, sweeper: "Encore", board: Board, stop: SweepStop) -> None:
-        self.sweeper, self.board, self.stop = sweeper, board, stop
+    def __init__(self, setup: Setup, board: Board, stop: SweepStop) -> None:
+        self.setup, self.board, self.stop = setup, board, stop
         self.begun = 0
         self.problem: Exception | None = None  # of the launcher itself
 
@@ -71,11 +69,11 @@ class Launch:
         if judge is not None:
             for number in range(first, first + len(jobs)):
                 pruning.ask(self.board.exchange, number, judge)
-        waiting = nullcontext() if on_cluster(self.sweeper) else self.stop.deferred()
+        waiting = nullcontext() if on_cluster(self.setup) else self.stop.deferred()
         returned: Sequence[JobReturn] = []
         with waiting:
             try:
-                returned = self.sweeper.launcher.launch([[*job, exchange] for job in jobs], initial_job_idx=first)
+                returned = self.setup.launcher.launch([[*job, exchange] for job in jobs], initial_job_idx=first)
             except (EncoreError, OSError):
                 raise
             except Exception as problem:  # a process that died takes those beside it along
@@ -113,32 +111,32 @@ def silent(number: int, back: JobReturn, exchange: Path) -> Outcome:
 
 
 @contextmanager
-def launching(sweeper: "Encore", total: int, metric: str | None) -> Iterator[Launch]:
+def launching(setup: Setup, total: int, metric: str | None) -> Iterator[Launch]:
     """Watch runs as long as the block lasts.
 
     Args:
-        sweeper: Hydra's, set up.
+        setup: what Hydra gives.
         total: how many runs the sweep has.
         metric: to show of each beside the monitored one; None shows that one's best.
 
     Raises:
         CannotWrite: the sweep's folder cannot be made.
     """
-    exchange = sweeper.place.exchange
+    exchange = setup.place.exchange
     try:
         exchange.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise CannotWrite(f"{exchange} cannot be made: {problem}\nruns_dir=… puts runs elsewhere") from problem
     os.environ[BEGAN] = this_process()
-    share_gpus(sweeper.config.hydra.launcher, sweeper.launcher)
-    jobs = "its jobs go on, and " if on_cluster(sweeper) else ""
+    share_gpus(setup.config.hydra.launcher, setup.launcher)
+    jobs = "its jobs go on, and " if on_cluster(setup) else ""
     with SweepStop(exchange, f"{jobs}the same command goes on") as stop, Board(exchange, total, metric) as board:
-        yield Launch(sweeper, board, stop)
+        yield Launch(setup, board, stop)
 
 
-def on_cluster(sweeper: "Encore") -> bool:
+def on_cluster(setup: Setup) -> bool:
     """Whether runs are jobs of SLURM, which need nobody who waits for them."""
-    return sweeper.config.hydra.launcher._target_.endswith("SlurmLauncher")
+    return setup.config.hydra.launcher._target_.endswith("SlurmLauncher")
 
 
 def share_gpus(settings: DictConfig, launcher: Any) -> None:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 # What makes no other sweep: where runs go, and how many trials a search has.
@@ -24,6 +26,23 @@ class Place:
 
     folder: Path
     exchange: Path
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What Hydra gives to a sweep.
+
+    Attributes:
+        config: of the command line, without what varies.
+        loader: composes the configs of runs.
+        launcher: runs them.
+        place: the sweep's.
+    """
+
+    config: DictConfig
+    loader: ConfigLoader
+    launcher: Launcher
+    place: Place
 
 
 def place_of(config: DictConfig) -> Place:

@@ -2,14 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from encore.errors import InputError
 from encore.record.files import read_json, write_json
 from encore.results.metrics import curve
-
-if TYPE_CHECKING:
-    import pytorch_lightning as pl
 
 VALUES = "pruning.json"  # in a run's folder: the monitored metric by epoch, counted from 1
 
@@ -29,15 +26,6 @@ def asked(exchange: Path, number: int) -> dict[str, Any] | None:
     """What a run is to be judged by; None if it is not."""
     file = exchange / f"{number}.judge.json"
     return read_json(file) if file.exists() else None
-
-
-def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
-    """What watches a run of a sweep: nothing, unless that was asked for."""
-    if judge is None:
-        return []
-    from encore.sweep.judge import Judge
-
-    return [Judge(**judge)]
 
 
 def values(folder: Path, metric: str) -> dict[str, float]:

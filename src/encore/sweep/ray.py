@@ -1,7 +1,7 @@
 """Runs on a Ray cluster."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from hydra.core.hydra_config import HydraConfig
@@ -10,22 +10,34 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-if TYPE_CHECKING:
-    from hydra_plugins.encore_plugins import Ray
 
+def launch(
+    context: HydraContext,
+    config: DictConfig,
+    task: TaskFunction,
+    settings: dict[str, DictConfig],
+    jobs: Sequence[Sequence[str]],
+    first: int,
+) -> Sequence[JobReturn]:
+    """Run jobs as Ray's tasks, and wait for them.
 
-def launch(launcher: "Ray", jobs: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-    """Run jobs as Ray's tasks, and wait for them."""
+    Args:
+        context: Hydra's.
+        config: of the sweep.
+        task: what runs a job.
+        settings: `init`, the arguments of `ray.init`, and `remote`, those of `ray.remote`.
+        jobs: the overrides of each.
+        first: number of the first.
+    """
     if not ray.is_initialized():
-        ray.init(**plain(launcher.init))
-    remote = ray.remote(**plain(launcher.remote))(run)
-    loader, state = launcher.hydra_context.config_loader, Singleton.get_state()
+        ray.init(**plain(settings["init"]))
+    remote = ray.remote(**plain(settings["remote"]))(run)
     waiting = []
     for number, overrides in enumerate(jobs, first):
-        config = loader.load_sweep_config(launcher.config, list(overrides))
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-        waiting.append(remote.remote(launcher.hydra_context, config, launcher.task_function, state))
+        of_job = context.config_loader.load_sweep_config(config, list(overrides))
+        with open_dict(of_job):
+            of_job.hydra.job.id = of_job.hydra.job.num = number
+        waiting.append(remote.remote(context, of_job, task, Singleton.get_state()))
     return ray.get(waiting)
 
 

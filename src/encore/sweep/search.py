@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from omegaconf import OmegaConf
@@ -21,14 +21,12 @@ from encore.sweep.grid import check_by, composed, parsed
 from encore.sweep.judge import Judgement, reason
 from encore.sweep.launch import Launch, launching
 from encore.sweep.outcome import Outcome
+from encore.sweep.place import Setup
 from encore.sweep.proposals import Proposals
 from encore.sweep.report import report
 from encore.sweep.settings import Settings
 from encore.sweep.space import Space, shown, space_of, words
 from encore.sweep.trials import Trials
-
-if TYPE_CHECKING:
-    from hydra_plugins.encore_plugins import Encore
 
 # Exit codes that say nothing of a trial's settings: it is not stored, and the search ends.
 CIRCUMSTANCES = {each.code for each in (InputError, CannotWrite, Interrupted, Preempted)}
@@ -39,7 +37,7 @@ class Searching:
     """One process's part of a search, which may be all of it.
 
     Args:
-        sweeper: Hydra's, set up.
+        setup: what Hydra gives.
         given: overrides in Hydra's grammar; those with several values say where to look.
         settings: of the sweep.
 
@@ -47,12 +45,12 @@ class Searching:
         ConfigError: a setting of the search that cannot be.
     """
 
-    def __init__(self, sweeper: "Encore", given: Sequence[str], settings: Settings) -> None:
+    def __init__(self, setup: Setup, given: Sequence[str], settings: Settings) -> None:
         assert settings.sampler is not None
         if settings.pruner is not None:
             build(settings.pruner, what="hydra.sweeper.pruner")
-        self.sweeper, self.settings, self.count = sweeper, settings, settings.trials
-        overrides = parsed(sweeper, given)
+        self.setup, self.settings, self.count = setup, settings, settings.trials
+        overrides = parsed(setup, given)
         fixed = BasicSweeper.split_arguments([each for each in overrides if not each.is_sweep_override()], None)[0][0]
         # A study is of one number of threads, which are part of a run, whatever launches it.
         own = [] if any(word.startswith("threads=") for word in fixed) else [f"threads={available_cores()}"]
@@ -64,7 +62,7 @@ class Searching:
         self.by = settings.by or names_of(space, config)
         self.proposals = Proposals(space, settings.sampler, settings.seed, self.mode, settings.parallel)
         self.check_choices()
-        self.trials = Trials(sweeper.place.folder, self.name(config), settings.storage, self.proposals)
+        self.trials = Trials(setup.place.folder, self.name(config), settings.storage, self.proposals)
 
     def check_choices(self) -> None:
         """Raise what composing raises, for every choice that there is."""
@@ -78,7 +76,7 @@ class Searching:
         problems = []
         for number in range(min(self.count, ATTEMPTS)):
             try:
-                config = composed(self.sweeper, self.job(proposals.params(number, [])))
+                config = composed(self.setup, self.job(proposals.params(number, [])))
                 return plain(OmegaConf.create(config))
             except ConfigError as problem:
                 problems.append(problem)
@@ -114,7 +112,7 @@ class Searching:
 
     def check(self, params: Mapping[str, Any]) -> None:
         """Raise what composing a trial's config raises, and ConfigError where another metric is monitored in it."""
-        if composed(self.sweeper, self.job(params))["monitor"] != self.monitor:
+        if composed(self.setup, self.job(params))["monitor"] != self.monitor:
             raise ConfigError(
                 f"{' '.join(words(params))}: monitor is not that of other trials; a search needs one metric"
             )
@@ -144,7 +142,7 @@ class Searching:
         found = self.trials.known()[: self.count]
         ran = [trial for trial in found if trial.user_attrs["folder"]]
         lost = [f"trial {trial.number}: {trial.user_attrs['error']}" for trial in found if trial not in ran]
-        metric, to = f"best {self.metric}", self.sweeper.place.folder
+        metric, to = f"best {self.metric}", self.setup.place.folder
         folders = [Path(trial.user_attrs["folder"]) for trial in ran]
         report(folders, lost, to, self.by, metric, lower=self.mode == "min")
         if failed := sum(trial.user_attrs["status"] == "failed" for trial in found):
@@ -159,11 +157,11 @@ class Searching:
             print(f"folder   {best.user_attrs['folder']}\nagain    {command}")
 
 
-def search(sweeper: "Encore", given: Sequence[str], settings: Settings) -> None:
+def search(setup: Setup, given: Sequence[str], settings: Settings) -> None:
     """Run the trials that are missing, and report on all of them.
 
     Args:
-        sweeper: Hydra's, set up.
+        setup: what Hydra gives.
         given: overrides; those with several values say where to look.
         settings: of the sweep.
 
@@ -171,8 +169,8 @@ def search(sweeper: "Encore", given: Sequence[str], settings: Settings) -> None:
         ConfigError: a setting of the search that cannot be.
         SystemExit: the search could not be finished, or none of its trials.
     """
-    searching = Searching(sweeper, given, settings)
-    with launching(sweeper, searching.count, None) as launch:
+    searching = Searching(setup, given, settings)
+    with launching(setup, searching.count, None) as launch:
         code = searching.run(launch)
     searching.conclude()
     if not code and searching.trials.best(searching.count) is None:

@@ -28,28 +28,25 @@ class Encore(Sweeper):
         storage: of Optuna: a URL, or null for a file in the sweep's folder.
     """
 
-    hydra_context: HydraContext
-    config: DictConfig
-    launcher: Launcher
-
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives to a sweeper."""
+        """Take what Hydra gives, and keep the sweep in its own folder."""
         from encore.sweep.launchers import launcher_of
-        from encore.sweep.place import place_of
+        from encore.sweep.place import Setup, place_of
 
-        self.hydra_context, self.config, self.place = hydra_context, config, place_of(config)
+        self.hydra_context, self.config, place = hydra_context, config, place_of(config)
         with read_write(config), open_dict(config):
-            config.hydra.sweep.dir = str(self.place.exchange)
+            config.hydra.sweep.dir = str(place.exchange)
         self.launcher = launcher_of(config, hydra_context, task_function)
+        self.given = Setup(config, hydra_context.config_loader, self.launcher, place)
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run it."""
         from encore.sweep.sweep import sweep
 
-        sweep(self, arguments)
+        sweep(self.given, self.settings, arguments)
 
 
 class Ray(Launcher):
@@ -63,14 +60,14 @@ class Ray(Launcher):
     """
 
     def __init__(self, init: DictConfig, remote: DictConfig) -> None:
-        self.init, self.remote = init, remote
+        self.settings = {"init": init, "remote": remote}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives to a launcher."""
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
+        self.given = hydra_context, config, task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run all jobs, and wait for them."""
         from encore.sweep.ray import launch
 
-        return launch(self, job_overrides, initial_job_idx)
+        return launch(*self.given, self.settings, job_overrides, initial_job_idx)
