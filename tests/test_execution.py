@@ -8,7 +8,8 @@ from torch import nn
 
 from encore.execution import Execution
 from encore.record.checkpoint_files import load
-from encore.tasks.classification import Classification, Tally
+from encore.tasks.classification import Classification
+from encore.tasks.tally import Tally
 
 MORE = {
     "clipping by value": {"trainer.gradient_clip_val": 0.01, "+trainer.gradient_clip_algorithm": "value"},

@@ -208,6 +208,7 @@ def test_trainer_s_settings_are_lightning_s():
 
 OPTIONS = [(file.parent.name, file.stem) for file in sorted(CONFIGS.glob("*/*.yaml"))]
 NEEDS = {
+    "exam_scores": {"task": "regression"},
     "images": {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     "npz": {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
 }

@@ -1,91 +1,31 @@
 """What a valid config is, checked without importing torch, before anything is made."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from encore.errors import ConfigError
+from encore.rules import (
+    Rule,
+    boolean,
+    fraction,
+    integer,
+    list_of,
+    name,
+    number,
+    one_of,
+    optional,
+    positive,
+    text,
+)
 
 # Settings of `trainer` that are not of Lightning's.
 OUR_SETTINGS = ("channels_last", "tf32", "compile", "cuda_graphs", "profile")
-
-# A rule says what is wrong with a value, or None.
-Rule = Callable[[Any], str | None]
 
 PRECISIONS = (
     "32-true", "32", "64-true", "64", "16-mixed", "bf16-mixed", "16-true", "bf16-true", 32, 64,
 )  # fmt: skip
 NORMALIZATIONS = ("standardize", "minmax", "none")
-
-
-def integer(least: int) -> Rule:
-    """A whole number, at least `least`."""
-
-    def rule(value: Any) -> str | None:
-        good = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        return None if good else f"must be a whole number, at least {least}"
-
-    return rule
-
-
-def number(low: float, high: float = math.inf, *, open_low: bool = False, open_high: bool = False) -> Rule:
-    """A finite number between `low` and `high`; an open end is left out."""
-
-    def rule(value: Any) -> str | None:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            above = value > low if open_low else value >= low
-            below = value < high if open_high else value <= high
-            if above and below:
-                return None
-        bounds = f"greater than {low:g}" if open_low else f"at least {low:g}"
-        if math.isfinite(high):
-            bounds += f" and {'below' if open_high else 'at most'} {high:g}"
-        return f"must be a number {bounds}"
-
-    return rule
-
-
-def one_of(*choices: Any) -> Rule:
-    """One of the values given."""
-
-    def rule(value: Any) -> str | None:
-        good = any(value == choice and type(value) is type(choice) for choice in choices)
-        return None if good else f"must be one of {', '.join(map(str, choices))}"
-
-    return rule
-
-
-def optional(rule: Rule) -> Rule:
-    """What the rule allows, or null."""
-
-    def either(value: Any) -> str | None:
-        problem = None if value is None else rule(value)
-        return problem and f"{problem}, or null"
-
-    return either
-
-
-def list_of(rule: Rule) -> Rule:
-    """A list whose items all pass the rule."""
-
-    def each(value: Any) -> str | None:
-        if not isinstance(value, list):
-            return "must be a list, such as [128, 64]"
-        problems = [problem for item in value if (problem := rule(item))]
-        return f"each item {problems[0]}" if problems else None
-
-    return each
-
-
-def text(value: Any) -> str | None:
-    """A text that is not empty."""
-    return None if isinstance(value, str) and value else "must be a text"
-
-
-def name(value: Any) -> str | None:
-    """A text that can be part of a folder's name."""
-    good = isinstance(value, str) and value and not set(value) & set("/\\\0") and value not in (".", "..")
-    return None if good else "must be a name without slashes"
 
 
 def normalization(value: Any) -> str | None:
@@ -99,16 +39,17 @@ def normalization(value: Any) -> str | None:
     return None if good else f"must be one of {', '.join(NORMALIZATIONS)}, or constants {{mean: […], std: […]}}"
 
 
+def outputs(value: Any) -> str | None:
+    """A whole number; that of the classes, where there are any."""
+    problem = integer(1)(value)
+    return problem and f"{problem}; of data without classes, whose targets are numbers, task=regression learns"
+
+
 def devices(value: Any) -> str | None:
     """How many devices, or their numbers."""
     problem = list_of(integer(0))(value) if isinstance(value, list) and value else integer(1)(value)
     return problem and "must be a number of devices, at least 1, or a list of their numbers"
 
-
-boolean = one_of(True, False)
-probability = number(0, 1)
-positive = number(0, open_low=True)
-fraction = number(0, 1, open_high=True)
 
 # Where a setting stands, and what it must be. A setting that a config does not have is not checked,
 # unless it is in REQUIRED: a model of yours has its own.
@@ -123,7 +64,7 @@ RULES: dict[str, Rule] = {
     "monitor.mode": one_of("min", "max"),
     "data.name": name,
     "data.shape": list_of(integer(1)),
-    "data.num_classes": integer(1),
+    "data.num_classes": optional(integer(1)),
     "data.batch_size": integer(1),
     "data.eval_batch_size": integer(1),
     "data.split_seed": integer(0),
@@ -153,6 +94,9 @@ RULES: dict[str, Rule] = {
     "optim.exclude_bias_and_norm": boolean,
     "scheduler.interval": one_of("step", "epoch"),
     "scheduler.frequency": integer(1),
+    "task.num_outputs": outputs,
+    "task.init_seed": optional(integer(0)),
+    "task.init_skip": integer(0),
     "task.label_smoothing": number(0, 1, open_high=True),
     "task.weight_noise": number(0),
     "callbacks.checkpoint.every_n_steps": optional(integer(1)),

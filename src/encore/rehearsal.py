@@ -11,21 +11,25 @@ from encore.data.module import DataModule
 from encore.errors import ConfigError
 from encore.optim.build import build_optimizer, build_schedule
 from encore.ranks import device_count
+from encore.tasks.supervised import Supervised
 
 
 def rehearse(cfg: dict, task: pl.LightningModule) -> None:
     """Let every part do its work once on two examples of zeros."""
     shape = [2, *cfg["data"]["shape"]]
-    inputs, targets = torch.zeros(shape), torch.zeros(2, dtype=torch.long)
+    inputs, classes = torch.zeros(shape), cfg["data"]["num_classes"]
+    targets = torch.zeros(2, 1) if classes is None else torch.zeros(2, dtype=torch.long)
     try:
         outputs = task.eval()(inputs)
-        expected = [2, cfg["task"]["num_classes"]] if "num_classes" in cfg["task"] else list(outputs.shape)
+        expected = [2, cfg["task"]["num_outputs"]] if "num_outputs" in cfg["task"] else list(outputs.shape)
         if list(outputs.shape) != expected:
             raise ValueError(f"the model makes {list(outputs.shape)} of a batch of {shape}, not {expected}")
         for augment in task.augmentations:  # type: ignore[union-attr]
             inputs, targets = augment(inputs, targets)
         if list(inputs.shape) != shape:
             raise ValueError(f"augmentation makes {list(inputs.shape)} of a batch of {shape}")
+        if isinstance(task, Supervised):
+            task.training_loss(outputs, targets)
     except (RuntimeError, ValueError, LookupError, TypeError) as problem:
         raise ConfigError(f"model, augment and data.shape={shape[1:]} do not fit together: {problem}") from problem
     task.train()

@@ -37,6 +37,9 @@ HARMLESS: dict[str, tuple[str, ...]] = {
     ),
     "torchmetrics": SCORES,
     "torchmetrics.classification": (*SCORES, *(f"Multiclass{score}" for score in SCORES)),
+    "torchmetrics.regression": (
+        "ExplainedVariance", "MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredError", "R2Score",
+    ),
     "torchvision.datasets": (
         "CIFAR10", "CIFAR100", "Country211", "DTD", "EuroSAT", "FER2013", "FakeData", "FashionMNIST", "Flowers102",
         "Food101", "GTSRB", "ImageFolder", "Imagenette", "KMNIST", "MNIST", "OxfordIIITPet", "Places365",

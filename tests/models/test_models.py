@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from encore.models.cnn import CNN
+from encore.models.linear import Linear
 from encore.models.mlp import MLP
 from encore.models.resnet import ResNet18
-from encore.models.softmax import Softmax
 from encore.models.wide_resnet import WideResNet
 
 PICTURE = [3, 32, 32]
@@ -13,7 +13,7 @@ PICTURE = [3, 32, 32]
 @pytest.mark.parametrize(
     "net",
     [
-        Softmax(PICTURE, 7),
+        Linear(PICTURE, 7),
         MLP(PICTURE, 7, [16, 8], dropout=0.5, norm="batch"),
         MLP(PICTURE, 7, [16], norm="layer", activation="GELU"),
         CNN(PICTURE, 7),
@@ -29,7 +29,7 @@ def test_a_batch_of_pictures_gives_logits(net):
 @pytest.mark.parametrize(
     ("make", "count"),
     [
-        (lambda: Softmax([1, 28, 28], 10), 7_850),
+        (lambda: Linear([1, 28, 28], 10), 7_850),
         (lambda: MLP([1, 28, 28], 10, [128]), 101_770),
         (lambda: MLP([1, 28, 28], 10, [64, 128, 64], norm="batch"), 67_978),
         (lambda: CNN([1, 28, 28], 10), 271_834),

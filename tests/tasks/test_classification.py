@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from encore.compose import config_from
-from encore.tasks.classification import MeanLoss
+from encore.tasks.tally import MeanLoss
 from encore.training import build_task
 
 

@@ -28,7 +28,8 @@ class DataModule(pl.LightningDataModule):
         data_dir: where files are.
         seed: of the order of training examples.
 
-    Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], on the trainer's device.
+    Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], or numbers, float32 [k, 1], on the
+    trainer's device.
 
     Attributes:
         split: which examples of the sources are for what.

@@ -25,7 +25,7 @@ TARGETS = ("targets", "labels", "target", "_labels")
 class Source(Protocol):
     """Examples that can be read by index."""
 
-    targets: Tensor  # int64 [n]
+    targets: Tensor  # class numbers, int64 [n], or one number an example, float32 [n, 1]
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The raw inputs of the indices given: uint8 or float32 [k, *shape]."""
@@ -68,7 +68,7 @@ class MapSource:
 
 
 class Npz:
-    """Two arrays of a NumPy archive: inputs [n, …] and class numbers [n]."""
+    """Two arrays of a NumPy archive: inputs [n, …] and targets [n]."""
 
     def __init__(self, path: str, inputs: str, targets: str) -> None:
         try:
@@ -183,18 +183,10 @@ def read(dataset: Any, data: dict) -> Source:
     found = next((getattr(dataset, key) for key in TARGETS if hasattr(dataset, key)), None)
     if found is None:
         found = [dataset[index][1] for index in range(len(dataset))]
-    labels = np.asarray(found)
-    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all()
-    if labels.dtype.kind not in "iub" and not whole:
-        raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
-    labels = labels.astype(np.int64).flatten()
-    if not len(labels):
+    if not len(found):
         raise InputError(f"data={name} holds no examples")
-    low, high, targets = int(labels.min()), int(labels.max()), torch.from_numpy(labels)
-    if low < 0 or high >= classes:
-        raise InputError(
-            f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}"
-        )
+    labels = np.asarray(found)
+    targets = numbers(labels, name) if classes is None else class_numbers(labels, classes, name)
     if not hasattr(dataset, "data"):
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise InputError(
@@ -211,6 +203,27 @@ def read(dataset: Any, data: dict) -> Source:
     if inputs.is_floating_point() and not torch.isfinite(inputs).all():
         raise InputError(f"data={name} has inputs that are not finite numbers")
     return ArraySource(inputs, targets)
+
+
+def class_numbers(labels: np.ndarray, classes: int, name: str) -> Tensor:
+    """Targets as int64 [n], from 0 to one less than there are classes."""
+    whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all()
+    if labels.dtype.kind not in "iub" and not whole:
+        raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
+    labels = labels.astype(np.int64).flatten()
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(
+            f"data={name} has classes {low} to {high}; data.num_classes={classes} allows 0 to {classes - 1}"
+        )
+    return torch.from_numpy(labels)
+
+
+def numbers(labels: np.ndarray, name: str) -> Tensor:
+    """Targets as float32 [n, 1]."""
+    if labels.dtype.kind not in "iufb" or labels.size != len(labels) or not np.isfinite(labels).all():
+        raise InputError(f"data={name} has targets that are not one finite number an example")
+    return torch.from_numpy(labels.astype(np.float32).reshape(-1, 1))
 
 
 def natural(values: Tensor) -> Tensor:

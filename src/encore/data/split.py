@@ -25,7 +25,7 @@ def stratified(
     """Split by class, so that every part has the proportions of the whole.
 
     Args:
-        targets: class numbers, [n].
+        targets: class numbers, int64 [n]; numbers, float32 [n, 1], count as one class.
         val: fraction of all examples for validation, where there are no folds.
         test: fraction of all examples for test.
         fraction: fraction of the remaining training examples that is used. A smaller fraction is a subset of
@@ -39,7 +39,8 @@ def stratified(
     """
     generator = torch.Generator().manual_seed(derive(seed, "split"))
     order = torch.randperm(len(targets), generator=generator).numpy()
-    rank = relative_rank(targets.numpy()[order])
+    strata = torch.zeros(len(targets)) if targets.is_floating_point() else targets
+    rank = relative_rank(strata.numpy()[order])
     if folds is None:
         held_out = val + test
         val_part = np.flatnonzero((rank >= test) & (rank < held_out))

@@ -60,6 +60,8 @@ def predict(folder: Path, split: str = "test", weights: Path | None = None) -> P
         InputError: the record, the checkpoint or the data cannot be used, or there is no such split.
     """
     cfg = recorded_config(folder)
+    if cfg["data"]["num_classes"] is None:
+        raise InputError(f"{folder} predicts numbers; only classes can be put together")
     if weights is not None:
         cfg["data"]["weights"] = {"path": str(weights)}
     # The normalisation comes from the training examples: of other data it would be another.

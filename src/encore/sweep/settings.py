@@ -6,8 +6,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from encore.compose import suggestion
-from encore.config import Rule, integer, list_of, optional, show, text
+from encore.config import show
 from encore.errors import ConfigError
+from encore.rules import Rule, integer, list_of, optional, text
 
 # Those whose proposals follow from finished trials and a seed: others keep a state that Optuna does not store.
 SAMPLERS = {

@@ -1,4 +1,4 @@
-"""Softmax regression."""
+"""One linear layer: linear regression, or softmax regression, whose softmax is part of the loss."""
 
 import math
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 
-class Softmax(nn.Module):
-    """One linear layer; the softmax itself is part of the loss.
+class Linear(nn.Module):
+    """One linear layer with a bias.
 
-    Inputs [n, *in_shape], outputs logits [n, num_classes].
+    Inputs [n, *in_shape], outputs [n, num_classes].
     """
 
     def __init__(self, in_shape: Sequence[int], num_classes: int) -> None:
@@ -17,5 +17,5 @@ class Softmax(nn.Module):
         self.linear = nn.Linear(math.prod(in_shape), num_classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits of a batch."""
+        """Outputs of a batch."""
         return self.linear(inputs.flatten(1))

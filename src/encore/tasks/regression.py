@@ -1,0 +1,26 @@
+"""Regression: which numbers belong to an example."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from encore.tasks.supervised import Supervised
+
+
+class Regression(Supervised):
+    """Train a net by the mean squared error.
+
+    Outputs and targets are float32 [n, num_outputs].
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The mean squared error.
+
+        Raises:
+            ValueError: there is not one target an output, as with class numbers.
+        """
+        if outputs.shape != targets.shape:
+            raise ValueError(
+                f"targets {list(targets.shape)} are no numbers for outputs {list(outputs.shape)}: "
+                "data.num_classes=null says that a dataset has numbers as targets"
+            )
+        return F.mse_loss(outputs, targets)
