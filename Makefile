@@ -1,6 +1,6 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format lock bench board setup clean
+.PHONY: help train test lint format lock claims bench board setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -24,6 +24,9 @@ lint: $(READY)  ## Check format, style and types
 format: $(READY)  ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+claims: $(READY)  ## Derive published figures again: make claims ARGS="softmax_toy_learns"
+	@$(BIN)/python scripts/claims.py $(ARGS)
 
 bench: $(READY)  ## Measure speed against a loop written by hand: make bench ARGS="--json FILE"
 	@$(BIN)/python scripts/benchmark.py $(ARGS)

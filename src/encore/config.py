@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from encore.claims import claim
 from encore.errors import ConfigError
 from encore.rules import (
     Rule,
@@ -180,7 +181,8 @@ def contradictions(cfg: dict) -> list[str]:
         if isinstance(metric, str) and known and metric not in known:
             without = "" if has_validation(cfg) else "; there is no validation set"
             found.append(f"{path}={metric} is never logged; choose from {', '.join(known)}{without}")
-    return found
+    known = logged(cfg, has_validation(cfg), has_test(cfg))
+    return found + claim.problems(cfg.get("claims") or [], known, cfg["trainer"]["max_epochs"])
 
 
 def against_resampling(data: dict) -> list[str]:
@@ -195,10 +197,10 @@ def against_resampling(data: dict) -> list[str]:
     return found
 
 
-def logged(cfg: dict, validation: bool) -> list[str]:
-    """The metrics that a run logs each epoch, where its task says which it has."""
+def logged(cfg: dict, validation: bool, test: bool = False) -> list[str]:
+    """The metrics that a run logs each epoch, and at its end, where its task says which it has."""
     metrics = cfg["task"].get("metrics")
-    splits = ("train", "val") if validation else ("train",)
+    splits = ["train", *["val"] * validation, *["test"] * test]
     return [f"{split}/{name}" for split in splits for name in ("loss", *metrics)] if metrics is not None else []
 
 
@@ -211,6 +213,11 @@ def has_validation(cfg: dict) -> bool:
     """Whether examples are held out to choose the best weights by."""
     held_out = cfg["data"].get("folds") or cfg["data"]["val_fraction"] > 0
     return bool(held_out) and cfg["trainer"].get("limit_val_batches") != 0
+
+
+def has_test(cfg: dict) -> bool:
+    """Whether there is a test set."""
+    return bool(cfg["data"].get("test")) or cfg["data"]["test_fraction"] > 0
 
 
 def show(value: Any) -> str:

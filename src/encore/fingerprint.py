@@ -20,6 +20,7 @@ COSMETIC = (
     "fresh",
     "steps_per_execution",
     "logger",
+    "claims",
     "callbacks.progress",
     "callbacks.checkpoint.every_n_steps",
     "callbacks.checkpoint.every_n_minutes",
@@ -32,7 +33,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "benchmark/", "ensembles/", "models/", "results/", "sweep/",
+    "benchmark/", "claims/", "ensembles/", "models/", "results/", "sweep/",
     "command.py", "help.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
         "clock", "environment", "git", "graph", "manifest", "profile", "rebuild", "source", "summary", "terminal",

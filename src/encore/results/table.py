@@ -17,7 +17,7 @@ from encore.record.result import Result
 # What is repeated to see how a result spreads, and what several are called.
 REPEATED = {"seed": "seeds", "data.bootstrap": "resamples", "data.fold": "folds"}
 # Of a config, what is no choice to be compared.
-NOT_COMPARED = (*fingerprint.COSMETIC, "threads", "task.metrics", "data.sha256", "claims")
+NOT_COMPARED = (*fingerprint.COSMETIC, "threads", "task.metrics", "data.sha256")
 ABSENT = "–"  # a setting that a run has not
 
 

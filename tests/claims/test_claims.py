@@ -1,0 +1,263 @@
+"""Claims: what holds and what fails, which exit code that gives, and what is said of claims that cannot be."""
+
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+import encore.compose
+from encore.compose import config_from
+from encore.config import check
+from encore.errors import ConfigError
+from encore.fingerprint import fingerprint
+from encore.help import CONFIGS
+
+EXPERIMENT = """\
+# @package _global_
+defaults:
+  - override /data: digits
+  - override /model: softmax
+  - override /optim: sgd
+data: {fraction: 0.2}
+optim: {lr: 3.0}
+trainer: {max_epochs: 4, accelerator: cpu}
+threads: 1
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Where the runs of this file are, so that each is run once."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def claims(tmp_path, runs, monkeypatch, capsys):
+    """The command with experiments of the test's own: `claims({"claim": claims, …}, *words)`.
+
+    It answers with the exit code, what was printed, what was complained of, and claims.json.
+    """
+    configs = tmp_path / "configs"
+    shutil.copytree(CONFIGS, configs)
+    shutil.rmtree(configs / "experiment")
+    spec = importlib.util.spec_from_file_location("claims_command", ROOT / "scripts" / "claims.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "CONFIGS", configs)
+    monkeypatch.setattr(encore.compose, "CONFIGS", configs)
+    monkeypatch.setenv("ENCORE_RUNS_DIR", str(runs))
+    monkeypatch.chdir(tmp_path)
+
+    def go(experiments, *words, recipe=EXPERIMENT):
+        (configs / "experiment").mkdir(exist_ok=True)
+        for name, entries in experiments.items():
+            text = recipe + yaml.safe_dump({"claims": entries})
+            (configs / "experiment" / f"{name}.yaml").write_text(text)
+        monkeypatch.setattr(sys, "argv", ["claims.py", *words])
+        with pytest.raises(SystemExit) as stop:
+            module.end(module.main)
+        said, kept = capsys.readouterr(), Path("claims/claims.json")
+        return stop.value.code, said.out, said.err, json.loads(kept.read_text()) if kept.exists() else None
+
+    return go
+
+
+KINDS = {
+    "last epoch": {"metric": "train/loss"},
+    "epoch by number": {"metric": "val/loss", "epoch": 2},
+    "best epoch": {"metric": "val/accuracy", "epoch": "best"},
+    "epochs": {"metric": "train/loss", "epoch": 2, "value": [0, 0, 0]},
+    "step": {"metric": "train/loss", "step": 3},
+    "steps": {"metric": "train/loss", "step": 1, "value": [0, 0, 0]},
+    "test set": {"metric": "test/accuracy"},
+    "last weights": {"parameter": "linear.bias", "value": [0] * 10},
+    "best weights": {"parameter": "linear.bias", "epoch": "best", "value": [0] * 10},
+    "seeds": {"metric": "test/accuracy", "seeds": 2},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_figure_holds_within_its_tolerance_and_fails_beyond(claims, kind):
+    entry = {"value": 0, **KINDS[kind], "source": "here"}
+    _, _, _, (found,) = claims({"own": [{**entry, "atol": 1e9}]})
+    *others, last = found["measured"]
+    for tolerance, spread in (({"atol": 0.01}, 0.01), ({"rtol": 0.01}, 0.01 * abs(last))):
+        for by, code in ((0.4 * spread, 0), (-0.4 * spread, 0), (2.5 * spread, 4), (-2.5 * spread, 4)):
+            value = [*others, last + by] if others else last + by
+            ended, said, complaint, (found,) = claims({"own": [{**entry, "value": value, **tolerance}]})
+            assert (ended, found["holds"]) == (code, code == 0), (by, tolerance, said)
+            assert ("1 of 1 claims do not hold" in complaint) == (code == 4)
+            assert found["measured"] == [*others, last]  # the run is the same: claims are no part of it
+
+
+def test_a_bound_fails_past_it(claims):
+    subject = {"metric": "test/accuracy", "source": "here"}
+    _, _, _, (found,) = claims({"own": [{**subject, "at_least": 0}]})
+    (value,) = found["measured"]
+    for bounds, code in (
+        ({"at_least": value}, 0),
+        ({"at_most": value}, 0),
+        ({"at_least": value + 1e-6}, 4),
+        ({"at_most": value - 1e-6}, 4),
+        ({"at_least": value - 0.1, "at_most": value + 0.1}, 0),
+        ({"at_least": value - 0.2, "at_most": value - 0.1}, 4),
+    ):
+        assert claims({"own": [{**subject, **bounds}]})[0] == code, bounds
+
+
+def test_best_and_last_are_what_they_say(claims):
+    curve = {"metric": "val/loss", "epoch": 1, "value": [0] * 4, "atol": 1e9, "source": "here"}
+    best = {**curve, "epoch": "best", "value": 0}
+    _, _, _, found = claims({"own": [curve, best, {**best, "epoch": "last"}]})
+    losses = found[0]["measured"]
+    assert found[1]["measured"] == [min(losses)]
+    assert found[2]["measured"] == losses[-1:]
+
+
+def test_the_inputs_are_those_that_are_trained_on(claims):
+    rows = [[-1.0674, -0.3758, -0.8398], [0.7418, 0.2778, 0.5863], [0.3799, 0.5229, 0.3486]]
+    rows += [[1.0132, 1.0948, 1.1409], [-1.0674, -1.5197, -1.2360]]
+    recipe = EXPERIMENT.replace("digits", "exam_scores").replace("softmax", "linear").replace("3.0", "0.1")
+    recipe = recipe.replace("defaults:", "defaults:\n  - override /task: regression").replace("{fraction: 0.2}", "{}")
+    for by, code in ((0, 0), (2e-4, 4)):
+        moved = [*rows[:-1], [rows[-1][0] + by, *rows[-1][1:]]]
+        entry = {"inputs": "train", "value": moved, "atol": 5e-5, "source": "here"}
+        assert claims({"own": [entry]}, recipe=recipe)[0] == code
+
+
+def test_a_status_is_claimed_and_a_run_that_diverged_has_no_figures(claims):
+    diverging = EXPERIMENT.replace("lr: 3.0", "lr: 1e38")
+    status, loss = {"status": "diverged", "source": "here"}, {"metric": "train/loss", "source": "here", "at_most": 1e30}
+    ended, said, _, found = claims({"own": [status, loss]}, recipe=diverging)
+    assert (ended, [each["holds"] for each in found]) == (4, [True, False])
+    assert "diverged: the " in said
+    assert claims({"own": [status]}, recipe=diverging)[0] == 0
+    assert claims({"own": [{**status, "status": "finished"}]}, recipe=diverging)[0] == 4
+    assert claims({"own": [status]})[0] == 4
+
+
+@pytest.mark.parametrize(("lr", "status"), [("3.0", "finished"), ("1e38", "diverged")])
+def test_what_has_been_run_is_not_run_again(claims, runs, lr, status):
+    recipe = EXPERIMENT.replace("lr: 3.0", f"lr: {lr}").replace("max_epochs: 4", "max_epochs: 3")
+    entry = {"status": status, "source": "here"}
+    before = set(runs.rglob("result.json"))
+    assert claims({"own": [entry]}, recipe=recipe)[0] == 0
+    (new,) = set(runs.rglob("result.json")) - before
+    written = new.stat().st_mtime_ns
+    assert claims({"own": [entry, {**entry, "disputed": "no"}]}, recipe=recipe)[0] == 0
+    assert new.stat().st_mtime_ns == written
+
+
+def test_what_is_not_there_is_not_checked_and_never_held(claims):
+    recipe = EXPERIMENT.replace("digits", "npz").replace(
+        "{fraction: 0.2}", "{path: no.npz, shape: [4], num_classes: 2}"
+    )
+    good = {"metric": "test/accuracy", "at_least": 0, "source": "here"}
+    ended, said, _, (found,) = claims({"own": [good]}, recipe=recipe)
+    assert (ended, found["holds"], found["measured"]) == (0, None, [])
+    assert "there is no file no.npz" in said
+    assert said.splitlines()[-3] == "1 claims: 1 not checked"
+
+
+def test_a_disputed_claim_is_shown_apart_and_fails_nothing(claims):
+    wrong = {"metric": "test/accuracy", "at_least": 2, "source": "here"}
+    ended, said, _, _ = claims({"own": [{**wrong, "disputed": "no accuracy is above 1"}]})
+    assert ended == 0
+    assert "no accuracy is above 1" in said
+    assert said.splitlines()[-3] == "1 claims: 1 disputed"
+    page = Path("claims/claims.md").read_text()
+    assert page.index("## Disputed") < page.index("no accuracy is above 1")
+    assert claims({"own": [wrong, {**wrong, "disputed": "no accuracy is above 1"}]})[0] == 4
+
+
+def test_those_that_are_named_are_checked(claims):
+    good, wrong = ({"metric": "test/accuracy", "at_least": bound, "source": "here"} for bound in (0, 2))
+    both = {"good": [good], "wrong": [wrong], "silent": []}
+    assert claims(both)[0] == 4
+    assert claims(both, "good")[0] == 0
+    assert claims(both, "wrong")[0] == 4
+    ended, _, complaint, _ = claims(both, "silent")
+    assert (ended, complaint) == (1, "error: experiment=silent claims nothing; these do: good, wrong\n")
+    assert claims(both, "goood")[0] == 1
+
+
+GOOD = {"metric": "train/loss", "value": 0.5, "rtol": 0.1, "source": "here"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({**GOOD, "rtoll": 0.1}, "claims[0].rtoll is no part of a claim; choose from metric"),
+        ({**GOOD, "source": ""}, "claims[0].source=: must be a text"),
+        ({key: GOOD[key] for key in ("metric", "value", "rtol")}, "claims[0]: has no source"),
+        ({"value": 1, "rtol": 0.1, "source": "here"}, "claims[0]: claims nothing; exactly one of metric"),
+        ({**GOOD, "parameter": "w"}, "claims[0]: claims metric and parameter; exactly one"),
+        ({"status": "diverged", "value": 1, "source": "here"}, "claims[0]: a status has no value"),
+        ({"metric": "train/loss", "source": "here"}, "claims[0]: has to have a value, or at_least or at_most"),
+        ({**GOOD, "at_least": 0}, "claims[0]: has to have a value, or at_least or at_most, and not both"),
+        ({"metric": "train/loss", "value": 1, "source": "here"}, "has no tolerance; rtol: 1e-6"),
+        ({"metric": "train/loss", "at_least": 1, "rtol": 1, "source": "here"}, "rtol is of a value"),
+        ({**GOOD, "value": float("nan")}, "must be a finite number"),
+        ({**GOOD, "value": []}, "must be a finite number"),
+        ({**GOOD, "rtol": -1}, "claims[0].rtol=-1: must be a number at least 0"),
+        ({**GOOD, "seeds": 0}, "claims[0].seeds=0: must be a whole number, at least 1"),
+        ({**GOOD, "epoch": "first"}, "claims[0].epoch=first: must be an epoch's number"),
+        ({**GOOD, "epoch": 0}, "claims[0].epoch=0: must be an epoch's number, counted from 1"),
+        ({**GOOD, "epoch": 5}, "epoch 5 is claimed, but trainer.max_epochs=4"),
+        ({**GOOD, "epoch": 3, "value": [1, 2, 3]}, "epoch 5 is claimed, but trainer.max_epochs=4"),
+        ({**GOOD, "value": [1, 2]}, "several values are those of consecutive epochs or steps"),
+        ({**GOOD, "metric": "train/los"}, "train/los is never logged; choose from train/loss"),
+        ({**GOOD, "metric": "test/loss", "epoch": 2}, "the test set is read once"),
+        ({**GOOD, "metric": "val/loss", "step": 2}, "of every step only train/loss is kept"),
+        ({**GOOD, "epoch": 1, "step": 2}, "has an epoch and a step"),
+        ({"parameter": "w", "value": 1, "rtol": 1, "epoch": 2, "source": "here"}, "only metrics are kept of every"),
+        ({"parameter": "w", "value": 1, "rtol": 1, "source": "here"}, "no parameter w; choose from linear.weight"),
+        ({"parameter": "linear.bias", "value": 1, "rtol": 1, "source": "here"}, "is 10 numbers, but 1 are claimed"),
+        ("train/loss is 0.5", "claims: must be a list"),
+    ],
+)
+def test_a_claim_that_cannot_be_is_answered_with_the_remedy(claims, entry, said):
+    ended, _, complaint, kept = claims({"own": [entry]})
+    assert ended == 1
+    assert said in complaint
+    assert complaint.startswith("error: experiment=own: ")
+    assert "Traceback" not in complaint
+    assert kept is None
+    assert not Path("claims").exists()
+
+
+def test_claims_change_no_run():
+    cfg = config_from({})
+    assert fingerprint({**cfg, "claims": [GOOD]}) == fingerprint(cfg)
+    check({**cfg, "claims": [GOOD]})
+    with pytest.raises(ConfigError, match=r"claims\[0\].rtoll"):
+        check({**cfg, "claims": [{**GOOD, "rtoll": 1}]})
+
+
+def test_the_course_notes_figures_hold(command):
+    done = command("scripts/claims.py", "softmax_toy_overshoots", "softmax_toy_stands_still", "softmax_toy_learns",
+                   "exam_scores", "exam_scores_raw")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 claims: 6 hold" in done.stdout
+
+
+def test_a_mistake_is_answered_without_torch(tmp_path):
+    import subprocess
+
+    program = (
+        "import runpy, sys\n"
+        "sys.argv = ['claims.py', 'nothing']\n"
+        "try:\n"
+        f"    runpy.run_path({str(ROOT / 'scripts' / 'claims.py')!r}, run_name='__main__')\n"
+        "finally:\n"
+        "    assert not {'torch', 'pytorch_lightning', 'matplotlib'} & set(sys.modules)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert answer.returncode == 1
+    assert "there is no experiment=nothing" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
