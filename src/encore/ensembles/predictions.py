@@ -93,12 +93,13 @@ def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:
     parts.data.trainer = trainer
     precision = trainer.precision_plugin
     task.to(trainer.strategy.root_device).eval()
-    logits = []
+    found = []
     with torch.inference_mode():
         for inputs, _ in parts.data.evaluation(source, indices):
             with precision.forward_context():  # not around the loader, whose batches are float32
-                logits.append(task(precision.convert_input(inputs)))
-    return torch.cat(logits).cpu().double().softmax(1).numpy()
+                found.append(task(precision.convert_input(inputs)))
+        outputs = torch.cat(found).cpu().double()
+        return task.probabilities(outputs).numpy()  # type: ignore[operator]
 
 
 def sha256(source: Source, indices: Tensor, classes: int) -> str:

@@ -31,6 +31,10 @@ class Classification(Supervised):
         """Cross-entropy with smoothed targets."""
         return F.cross_entropy(outputs, targets, label_smoothing=self.label_smoothing)
 
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Their softmax."""
+        return outputs.softmax(1)
+
     def truth(self, targets: Tensor) -> Tensor:
         """Class numbers [n]; probabilities count as their largest."""
         return targets if targets.ndim == 1 else targets.argmax(1)

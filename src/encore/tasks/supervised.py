@@ -67,9 +67,17 @@ class Supervised(pl.LightningModule):
         """What is minimised: the loss itself, unless a task has another."""
         return self.loss(outputs, targets)
 
+    def prediction(self, outputs: Tensor) -> Tensor:
+        """What metrics take of outputs [n, num_outputs]."""
+        return outputs
+
     def truth(self, targets: Tensor) -> Tensor:
-        """What metrics compare outputs with."""
+        """What metrics compare predictions with."""
         return targets
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Class probabilities [n, classes] of outputs [n, num_outputs]; only tasks with classes have them."""
+        raise NotImplementedError
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [n, num_outputs] of normalised inputs [n, *shape]."""
@@ -86,7 +94,7 @@ class Supervised(pl.LightningModule):
             inputs, targets = augment(inputs, targets)
         outputs = self.noisy(inputs) if self.weight_noise else self.net(inputs)
         loss = self.training_loss(outputs, targets)
-        self.train_tally.update(loss.detach(), outputs.detach(), self.truth(targets))
+        self.train_tally.update(loss.detach(), self.prediction(outputs.detach()), self.truth(targets))
         if self.trainer.world_size > 1:
             loss = loss * self.trainer.datamodule.share(batch_index, len(inputs))  # type: ignore[attr-defined]
         return {"loss": loss, "batch_loss": loss.detach()}
@@ -111,7 +119,8 @@ class Supervised(pl.LightningModule):
             with torch.inference_mode():
                 outputs = self.net(inputs)
                 loss = self.loss(outputs, targets)
-            tally.update(loss, outputs, targets)
+                predicted = self.prediction(outputs)
+            tally.update(loss, predicted, self.truth(targets))
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means."""

@@ -48,16 +48,16 @@ class Tally(nn.Module):
         self.loss, self.scores = MeanLoss(), scores.clone()
         self.waiting: list[list[Tensor]] = []
 
-    def update(self, loss: Tensor, outputs: Tensor, targets: Tensor) -> None:
+    def update(self, loss: Tensor, predicted: Tensor, targets: Tensor) -> None:
         """Add a batch, without waiting for the device.
 
         Args:
             loss: mean over the batch, a scalar.
-            outputs: [n, num_outputs].
-            targets: what the metrics compare them with, [n, …].
+            predicted: what the metrics take, [n, …].
+            targets: what they compare it with, [n, …].
         """
-        self.waiting.append([loss, outputs, targets])
-        if len(self.waiting) >= min(self.batches, self.numbers // max(1, outputs.numel())):
+        self.waiting.append([loss, predicted, targets])
+        if len(self.waiting) >= min(self.batches, self.numbers // max(1, predicted.numel())):
             self.count()
 
     def count(self) -> None:
@@ -69,8 +69,8 @@ class Tally(nn.Module):
             self.waiting = move(self.waiting, device)
         for examples, batches in groupby(self.waiting, lambda batch: len(batch[1])):
             self.loss.update(torch.stack([loss for loss, _, _ in batches]), examples)
-        _, outputs, targets = zip(*self.waiting, strict=True)
-        self.scores.update(torch.cat(outputs), torch.cat(targets))
+        _, predicted, targets = zip(*self.waiting, strict=True)
+        self.scores.update(torch.cat(predicted), torch.cat(targets))
         self.waiting.clear()
 
     def means(self) -> dict[str, Tensor]:

@@ -1,0 +1,37 @@
+"""Binary classification: whether an example belongs to a class."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from encore.tasks.supervised import Supervised
+
+
+class Binary(Supervised):
+    """Train a net whose single output's sigmoid is the probability of class 1, by binary cross-entropy.
+
+    Outputs are logits [n, 1]; targets are class numbers 0 and 1, int64 [n]. Metrics take probabilities, of which
+    those above 0.5 in float32 are class 1: a logit of less than about 1e-7 is none of them.
+    """
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Binary cross-entropy, in nats.
+
+        Raises:
+            ValueError: there is more than one output an example, or targets are probabilities of several classes.
+        """
+        if outputs.shape[1:] != (1,) or targets.ndim != 1:
+            raise ValueError(
+                f"task=binary has one output an example and class numbers, not outputs {list(outputs.shape)} and "
+                f"targets {list(targets.shape)}; task=classification has an output a class"
+            )
+        return F.binary_cross_entropy_with_logits(outputs[:, 0], targets.to(outputs.dtype))
+
+    def prediction(self, outputs: Tensor) -> Tensor:
+        """Probabilities of class 1, [n]."""
+        return outputs[:, 0].sigmoid()
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """Of both classes."""
+        one = outputs.sigmoid()
+        return torch.cat([1 - one, one], 1)

@@ -1,0 +1,44 @@
+"""Maximum likelihood: which parameters of a distribution the observations speak for."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from encore.tasks.supervised import Supervised
+
+
+class Likelihood(Supervised):
+    """Train a net whose outputs are a distribution's parameters, by gradient ascent on the targets' likelihood.
+
+    Args:
+        distribution: one of torch.distributions, such as `Binomial`; it takes the outputs' columns in their order.
+        logarithm: ascend the logarithm of the likelihood, which is less flat far from its maximum.
+        settings: those of `Supervised`.
+
+    Outputs are parameters [n, num_outputs], targets observations, float32 [n, 1]. The loss is minus the mean
+    likelihood of an observation, or minus the mean of its logarithm, in nats.
+    """
+
+    def __init__(self, distribution: str, logarithm: bool = True, **settings: Any) -> None:
+        super().__init__(**settings)
+        kind = getattr(torch.distributions, distribution, None)
+        if not (isinstance(kind, type) and issubclass(kind, torch.distributions.Distribution)):
+            raise ValueError(f"torch.distributions has no {distribution}; Binomial, Normal and Poisson are some")
+        self.distribution: Callable[..., torch.distributions.Distribution] = kind
+        self.logarithm = logarithm
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Minus the likelihood of the targets, or minus its logarithm; NaN where parameters are out of bounds.
+
+        Raises:
+            ValueError: targets are no observations of the distribution.
+        """
+        try:
+            given = self.distribution(*outputs[:, :, None].unbind(1))
+        except ValueError:  # so that the run ends as diverged
+            return outputs.sum() * math.nan
+        log_likelihood: Tensor = given.log_prob(targets)
+        return -(log_likelihood if self.logarithm else log_likelihood.exp()).mean()
