@@ -4,7 +4,6 @@ AdaBoost for several classes (SAMME), by resampling. Started again after it was 
 """
 
 import argparse
-import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,8 +151,7 @@ def run_of(words: Sequence[str], number: int, weights: Path) -> Path:
 
     path = literal(str(weights.resolve()))  # found from anywhere; the run is named by its contents
     cfg = config_from([*words, f"data.bootstrap={number}", f"data.weights.path={path}"])
-    with contextlib.redirect_stdout(io.StringIO()):
-        return execute(cfg).folder
+    return execute(cfg, silent=True).folder
 
 
 if __name__ == "__main__":

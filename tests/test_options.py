@@ -11,6 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 
 import encore
+from encore.claims import claim
 from encore.compose import config_from
 from encore.config import check
 from encore.help import CONFIGS
@@ -125,8 +126,10 @@ def test_every_pair_trains_two_steps(model, optim, scheduler, tmp_path):
 
 
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_every_experiment_composes(experiment):
-    check(config_from({"experiment": experiment}))
+def test_every_experiment_composes_and_claims_what_can_be(experiment):
+    cfg = config_from({"experiment": experiment})
+    check(cfg)
+    assert claim.problems(cfg) == []
 
 
 @pytest.mark.parametrize("sweep", options("sweep"))

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from encore.claims import claim
 from encore.errors import ConfigError
 from encore.rules import (
     Rule,
@@ -97,7 +96,7 @@ RULES: dict[str, Rule] = {
     "scheduler.frequency": integer(1),
     "task.num_outputs": outputs,
     "task.init_seed": optional(integer(0)),
-    "task.init_skip": integer(0),
+    "task.init_skip": integer(0, 10**8),
     "task.label_smoothing": number(0, 1, open_high=True),
     "task.weight_noise": number(0),
     "callbacks.checkpoint.every_n_steps": optional(integer(1)),
@@ -181,8 +180,7 @@ def contradictions(cfg: dict) -> list[str]:
         if isinstance(metric, str) and known and metric not in known:
             without = "" if has_validation(cfg) else "; there is no validation set"
             found.append(f"{path}={metric} is never logged; choose from {', '.join(known)}{without}")
-    known = logged(cfg, has_validation(cfg), has_test(cfg))
-    return found + claim.problems(cfg.get("claims") or [], known, cfg["trainer"]["max_epochs"])
+    return found
 
 
 def against_resampling(data: dict) -> list[str]:

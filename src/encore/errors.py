@@ -19,10 +19,18 @@ class ConfigError(EncoreError):
     code = 1
 
 
+class NoDevice(ConfigError):
+    """The config asks for a device that is not here."""
+
+
 class InputError(EncoreError):
     """Data, a checkpoint or a run folder cannot be used."""
 
     code = 3
+
+
+class NotHere(InputError):
+    """Data that are not on this machine, and may be on another."""
 
 
 class NotReproduced(EncoreError):

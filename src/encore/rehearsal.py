@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from encore.data.module import DataModule
-from encore.errors import ConfigError
+from encore.errors import ConfigError, NoDevice
 from encore.optim.build import build_optimizer, build_schedule
 from encore.ranks import device_count
 from encore.tasks.supervised import Supervised
@@ -52,10 +52,10 @@ ACCELERATORS: dict[str, Callable[[], bool]] = {
 
 
 def check_accelerator(cfg: dict) -> None:
-    """Raise ConfigError if this machine has not what the trainer asks for."""
+    """Raise NoDevice if this machine has not what the trainer asks for."""
     wanted = cfg["trainer"].get("accelerator")
     if (available := ACCELERATORS.get(wanted)) and not available():
-        raise ConfigError(
+        raise NoDevice(
             f"trainer.accelerator={wanted} asks for a device that this machine has not: use trainer=cpu, "
             "or trainer=default, which takes the best there is"
         )

@@ -8,12 +8,13 @@ from typing import Any
 Rule = Callable[[Any], str | None]
 
 
-def integer(least: int) -> Rule:
-    """A whole number, at least `least`."""
+def integer(least: int, most: int | None = None) -> Rule:
+    """A whole number, at least `least` and at most `most`."""
+    bounds = f"at least {least}" if most is None else f"from {least} to {most}"
 
     def rule(value: Any) -> str | None:
         good = isinstance(value, int) and not isinstance(value, bool) and value >= least
-        return None if good else f"must be a whole number, at least {least}"
+        return None if good and (most is None or value <= most) else f"must be a whole number, {bounds}"
 
     return rule
 
@@ -22,11 +23,13 @@ def number(low: float, high: float = math.inf, *, open_low: bool = False, open_h
     """A finite number between `low` and `high`; an open end is left out."""
 
     def rule(value: Any) -> str | None:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf:
             above = value > low if open_low else value >= low
             below = value < high if open_high else value <= high
             if above and below:
                 return None
+        if low == -math.inf:
+            return "must be a finite number"
         bounds = f"greater than {low:g}" if open_low else f"at least {low:g}"
         if math.isfinite(high):
             bounds += f" and {'below' if open_high else 'at most'} {high:g}"

@@ -10,7 +10,8 @@ import pytest
 
 from encore.errors import ConfigError, InputError
 from encore.results.figures import band, plain
-from encore.results.groups import groups, lower_is_better, pairs
+from encore.results.groups import groups, pairs
+from encore.results.metrics import lower_is_better
 from encore.results.study import report_on
 from encore.results.table import beside, differing, mixture, read
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from encore.compose import config_from
-from encore.errors import ConfigError, InputError
+from encore.errors import ConfigError
 from encore.training import build_task
 
 
@@ -30,7 +30,11 @@ def test_a_run_scores_by_the_loss_and_by_metrics(run):
         ({"data": "exam_scores", "data.batch_size": 5}, ConfigError, "task=regression learns"),
         ({"task": "regression"}, ConfigError, "data.num_classes=null says"),
         ({"task": "regression", "data": "softmax_toy"}, ConfigError, "data.num_classes=null says"),
-        ({"task": "regression", "data": "exam_scores", "data.train.targets": [1, 2, 3, 4, None]}, InputError, "number"),
+        (
+            {"task": "regression", "data": "exam_scores", "data.train.targets": [1, 2, 3, 4, None]},
+            ConfigError,
+            "finite numbers",
+        ),
         ({"data": "softmax_toy", "data.train.data": [[1, 2, 3], [1, 2]]}, ConfigError, "rows of one length"),
     ],
 )

@@ -1,14 +1,16 @@
 """A claim: a figure that was published for a run, as the run's config states it below `claims`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from encore.config import has_test, has_validation, logged, show
 from encore.rules import Rule, integer, number, one_of, text
 
-SUBJECTS = ("metric", "parameter", "inputs", "status")
+SUBJECTS = ("metric", "parameter", "gradient", "inputs", "status")
 BOUNDS = ("at_least", "at_most")
-PLACES = ("last", "best")
+ORDERS = ("below", "above")
+PLACES = ("last", "best", "all")
 finite = number(-float("inf"))
 
 
@@ -20,23 +22,27 @@ def value(given: Any) -> str | None:
 
 
 def epoch(given: Any) -> str | None:
-    """An epoch by its number, or `last` or `best`."""
+    """An epoch by its number, or `last`, `best` or `all`."""
     good = given in PLACES if isinstance(given, str) else integer(1)(given) is None
-    return None if good else "must be an epoch's number, counted from 1, or last, or best"
+    return None if good else "must be an epoch's number, counted from 1, or last, best or all"
 
 
 RULES: dict[str, Rule] = {
     "metric": text,
     "parameter": text,
+    "gradient": text,
     "inputs": one_of("train", "val", "test"),
     "status": one_of("finished", "diverged"),
     "epoch": epoch,
     "step": integer(1),
+    "reaches": finite,
     "value": value,
     "rtol": number(0),
     "atol": number(0),
     "at_least": finite,
     "at_most": finite,
+    "below": text,
+    "above": text,
     "seeds": integer(1),
     "disputed": text,
     "source": text,
@@ -51,13 +57,17 @@ class Claim:
         source: where it was published.
         metric: a name of the log, such as `train/loss`; or
         parameter: the name of one of the net's, flattened row by row; or
+        gradient: a parameter's name: the gradient there of the loss over the training set, before training; or
         inputs: the split whose normalised inputs are meant, flattened row by row; or
         status: what becomes of the run.
-        epoch: whose metric or weights, counted from 1; the last if neither this nor a step is given.
+        epoch: whose metric or weights, counted from 1; the last if neither this nor a step is given; `all` of them
+            are bounded.
         step: whose loss, counted from 1: that of its batch, before its update.
+        reaches: what is meant is the first epoch in which the metric is there or better, counted from 1.
         value: the figure, or those of as many consecutive epochs or steps.
         rtol, atol: it holds within `atol + rtol · |value|`.
-        at_least, at_most: bounds, both allowed, in place of a value.
+        at_least, at_most: bounds of every figure that is meant, both allowed, in place of a value.
+        below, above: in place of a value, another experiment, whose figure this one's is below or above.
         seeds: the figure is a mean over runs with so many seeds, from 0; without it, of the config's seed.
         disputed: why the source is thought to be wrong; the claim is then shown, and fails nothing.
     """
@@ -65,15 +75,19 @@ class Claim:
     source: str
     metric: str | None = None
     parameter: str | None = None
+    gradient: str | None = None
     inputs: str | None = None
     status: str | None = None
     epoch: int | str | None = None
     step: int | None = None
+    reaches: float | None = None
     value: float | list | None = None
     rtol: float = 0.0
     atol: float = 0.0
     at_least: float | None = None
     at_most: float | None = None
+    below: str | None = None
+    above: str | None = None
     seeds: int | None = None
     disputed: str | None = None
 
@@ -83,10 +97,37 @@ class Claim:
         return [] if self.value is None else list(flat(self.value))
 
     @property
+    def other(self) -> str | None:
+        """The experiment that this one is compared with."""
+        return self.below or self.above
+
+    @property
+    def of_run(self) -> bool:
+        """Whether a run has to be there; the data and the first weights are known without."""
+        return not (self.inputs or self.gradient)
+
+    @property
+    def of_log(self) -> bool:
+        """Whether a run that diverged may have it: what was logged before it did."""
+        return self.step is not None or isinstance(self.epoch, int)
+
+    @property
+    def bounds_many(self) -> bool:
+        """Whether each of several figures is bounded, of every run, and not their mean."""
+        several = self.epoch == "all" or not (self.metric or self.status)
+        return several and (self.at_least is not None or self.at_most is not None)
+
+    @property
     def subject(self) -> str:
         """What is claimed, in words."""
-        named = {"parameter": self.parameter, "inputs of": self.inputs}
-        what = self.metric or next((f"{kind} {name}" for kind, name in named.items() if name), "status")
+        named = {
+            "epochs to": self.metric and self.reaches is not None and f"{self.metric} {self.reaches:g}",
+            "": self.metric,
+            "parameter": self.parameter,
+            "first gradient of": self.gradient,
+            "inputs of": self.inputs,
+        }
+        what = next((f"{kind} {name}".strip() for kind, name in named.items() if name), "status")
         return ", ".join([what, *self.place, *([f"over {self.seeds} seeds"] if self.seeds else [])])
 
     @property
@@ -96,8 +137,8 @@ class Claim:
         if isinstance(first, int):
             last = first + len(self.values) - 1
             return [f"{unit}s {first} to {last}" if last > first else f"{unit} {first}"]
-        unplaced = self.inputs or self.status or str(self.metric).startswith("test/")
-        return [] if unplaced else [f"{first or 'last'} epoch"]
+        unplaced = self.status or not self.of_run or self.reaches is not None or str(self.metric).startswith("test/")
+        return [] if unplaced else ["all epochs" if first == "all" else f"{first or 'last'} epoch"]
 
 
 def flat(value: Any) -> Iterator[float]:
@@ -108,19 +149,14 @@ def flat(value: Any) -> Iterator[float]:
         yield float(value)
 
 
-def problems(claims: Any, known: Sequence[str], epochs: int) -> list[str]:
-    """What is wrong with a config's claims, each with its place, counted from 0.
-
-    Args:
-        claims: as they stand in it.
-        known: metrics that the run logs; empty where that is not known.
-        epochs: how many the run has.
-    """
+def problems(cfg: dict) -> list[str]:
+    """What is wrong with a checked config's claims, each with its place, counted from 0."""
+    claims = cfg["claims"]
     if not isinstance(claims, list) or not all(isinstance(entry, dict) for entry in claims):
         return ["claims: must be a list, such as [{metric: test/accuracy, at_least: 0.9, source: a paper}]"]
     found = []
     for place, entry in enumerate(claims):
-        said = list(malformed(entry)) or list(impossible(Claim(**entry), known, epochs))
+        said = list(malformed(entry)) or list(impossible(Claim(**entry), cfg))
         found += [f"claims[{place}]{problem}" for problem in said]
     return found
 
@@ -131,7 +167,7 @@ def malformed(entry: dict) -> Iterator[str]:
         if key not in RULES:
             yield f".{key} is no part of a claim; choose from {', '.join(RULES)}"
         elif problem := RULES[key](given):
-            yield f".{key}={given}: {problem}"
+            yield f".{key}={given!r}: {problem}" if isinstance(given, str) else f".{key}={show(given)}: {problem}"
     if "source" not in entry:
         yield ": has no source; source says where the figure was published"
     subjects = [key for key in SUBJECTS if key in entry]
@@ -146,38 +182,52 @@ def malformed(entry: dict) -> Iterator[str]:
 
 def without_figure(entry: dict) -> Iterator[str]:
     """What is wrong with a claim's figure and its tolerance."""
-    bounds, tolerances = (entry.keys() & set(keys) for keys in (BOUNDS, ("rtol", "atol")))
-    if ("value" in entry) == bool(bounds):
-        yield ": has to have a value, or at_least or at_most, and not both"
+    bounds, orders, tolerances = (entry.keys() & set(keys) for keys in (BOUNDS, ORDERS, ("rtol", "atol")))
+    if ("value" in entry) + bool(bounds) + len(orders) != 1:
+        yield ": has to have one of: a value; at_least, at_most or both; below or above"
     elif "value" in entry and not tolerances:
         yield f".value={entry['value']}: has no tolerance; rtol: 1e-6 is a relative one, atol: 1e-6 an absolute one"
-    elif tolerances and bounds:
-        yield f": {', '.join(sorted(tolerances))} is of a value; {', '.join(sorted(bounds))} has no tolerance"
+    elif set(BOUNDS) <= bounds and entry["at_least"] > entry["at_most"]:
+        yield f": no figure is at least {entry['at_least']:g} and at most {entry['at_most']:g}"
+    elif tolerances and "value" not in entry:
+        yield f": {', '.join(sorted(tolerances))} is of a value; {', '.join(sorted(bounds | orders))} has no tolerance"
 
 
-def impossible(claim: Claim, known: Sequence[str], epochs: int) -> Iterator[str]:
+def impossible(claim: Claim, cfg: dict) -> Iterator[str]:
     """What no run of the config could have."""
-    placed = claim.epoch is not None or claim.step is not None
+    splits = ["train", *["val"] * has_validation(cfg), *["test"] * has_test(cfg)]
+    kept = bool(cfg["callbacks"].get("checkpoint"))
     if claim.metric is not None:
-        yield from no_metric(claim, claim.metric, known, epochs)
-    elif claim.step is not None or isinstance(claim.epoch, int):
+        yield from no_metric(claim, claim.metric, cfg)
+    elif claim.reaches is not None:
+        yield f".reaches={claim.reaches:g}: only a metric reaches a figure"
+    elif not claim.of_run and (claim.epoch is not None or claim.step is not None):
+        yield ": inputs and first gradients are the same in every epoch; leave epoch and step out"
+    elif claim.inputs and claim.inputs not in splits:
+        yield f".inputs={claim.inputs}: there is no such split; choose from {', '.join(splits)}"
+    elif claim.step is not None or isinstance(claim.epoch, int) or claim.epoch == "all":
         yield ": only metrics are kept of every epoch or step; epoch: last or best"
-    elif claim.inputs and placed:
-        yield ": inputs are the same in every epoch; leave epoch out"
+    if not kept and (claim.parameter or claim.epoch == "best"):
+        yield ": weights, and which epoch is the best, are known by callbacks.checkpoint alone, which is null"
 
 
-def no_metric(claim: Claim, metric: str, known: Sequence[str], epochs: int) -> Iterator[str]:
+def no_metric(claim: Claim, metric: str, cfg: dict) -> Iterator[str]:
     """What is wrong with the place of a metric."""
+    known, epochs = logged(cfg, has_validation(cfg), has_test(cfg)), cfg["trainer"]["max_epochs"]
     count = len(claim.values)
     last = claim.epoch + max(count, 1) - 1 if isinstance(claim.epoch, int) else 0
     if known and metric not in known:
         yield f".metric={metric} is never logged; choose from {', '.join(known)}"
-    elif claim.epoch is not None and claim.step is not None:
-        yield ": has an epoch and a step; one of them says which value is meant"
-    elif metric.startswith("test/") and (claim.epoch is not None or claim.step is not None):
-        yield ": the test set is read once, with the best weights; leave epoch and step out"
+    elif sum(place is not None for place in (claim.epoch, claim.step, claim.reaches)) > 1:
+        yield ": has more than one of epoch, step and reaches; one of them says which value is meant"
+    elif metric.startswith("test/") and (claim.epoch, claim.step, claim.reaches) != (None, None, None):
+        yield ": the test set is read once, with the best weights; leave epoch, step and reaches out"
     elif claim.step is not None and metric != "train/loss":
         yield f".step={claim.step}: of every step only train/loss is kept; epoch says which epoch's {metric} is meant"
+    elif claim.step is not None and cfg["trainer"].get("accumulate_grad_batches", 1) > 1:
+        yield f".step={claim.step}: with trainer.accumulate_grad_batches the losses are those of batches, not of steps"
+    elif claim.epoch == "all" and claim.at_least is None and claim.at_most is None:
+        yield ".epoch=all: is of at_least or at_most; epoch: 1 and a list of values say what each epoch's is"
     elif count > 1 and not (claim.step or isinstance(claim.epoch, int)):
         yield ".value: several values are those of consecutive epochs or steps; epoch: 1 or step: 1 says of which first"
     elif last > epochs:

@@ -1,54 +1,74 @@
 """What a run gave, where a claim is about it."""
 
-import contextlib
-import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from encore.claims.claim import Claim
-from encore.errors import ConfigError, Diverged, InputError, NotReproduced
+from encore.data.offline import downloads_refused
+from encore.errors import Busy, ConfigError, Diverged, InputError, NotReproduced
 from encore.fingerprint import fingerprint
+from encore.record.lock import waiting_for
 from encore.record.record import folder_of
 from encore.record.result import Result, readable
 from encore.runner import execute
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from encore.data.module import DataModule
 
 
 def result_of(cfg: dict) -> Result:
     """What a run gave, run if it has neither finished nor diverged before; what it says is in its train.log.
 
     Raises:
+        NotHere: its data are not on this machine.
+        NoDevice: its device is not.
         EncoreError: it could not be run to its end.
     """
     mark = fingerprint(cfg)
     folder = folder_of(cfg, mark)
-    before = readable(folder)
-    if before is not None and (before.status, before.fingerprint) == ("diverged", mark):  # it would do so again
-        return before
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return execute(cfg)
-    except Diverged:
-        return Result.read(folder)
+    while True:
+        before = readable(folder)
+        if before is not None and (before.status, before.fingerprint) == ("diverged", mark):  # it would do so again
+            return before
+        try:
+            with downloads_refused():
+                return execute(cfg, silent=True)
+        except Diverged:
+            return Result.read(folder)
+        except Busy:  # its result will be ours, too
+            with waiting_for(folder, seconds=0.5):
+                pass
 
 
-def measure(claim: Claim, cfg: dict, result: Result) -> np.ndarray:
-    """The figures of a run that a claim is about, float64 [as many as are claimed, or 1].
+def measure(claim: Claim, cfg: dict, result: Result | None) -> np.ndarray:
+    """The figures that a claim is about, float64 [as many as are claimed; any number where all of them are bounded].
+
+    Args:
+        claim: of the run.
+        cfg: its config.
+        result: what it gave; None where the claim needs none.
 
     Raises:
         InputError: they were not recorded, or cannot be read any more.
         NotReproduced: the run never came to give them.
         ConfigError: the claim is about what the run has not, or about as many figures as it has not.
     """
-    if claim.inputs:
-        found = inputs(cfg, claim.inputs)
-    elif result.status != "finished":
+    if result is None:
+        with downloads_refused():
+            found = inputs(cfg, claim.inputs) if claim.inputs else gradient(cfg, str(claim.gradient))
+    elif result.status != "finished" and not claim.of_log:
         raise NotReproduced(f"{result.status}: {str(result.error).splitlines()[0]}")
     elif claim.parameter:
         found = parameter(result, claim.parameter, str(claim.epoch or "last"))
+    elif claim.reaches is not None:
+        found = np.array([reached(result, str(claim.metric), claim.reaches)])
     else:
         found = metric(claim, result)
     count = max(len(claim.values), 1)
-    if len(found) != count:
+    if len(found) != count and (claim.values or claim.other):
         raise ConfigError(f"{claim.subject} is {len(found)} numbers, but {count} are claimed")
     return found
 
@@ -65,13 +85,26 @@ def metric(claim: Claim, result: Result) -> np.ndarray:
     else:
         from encore.results.metrics import curve
 
-        first = result.best["epoch"] + 1 if claim.epoch == "best" else int(claim.epoch)
         log = list(zip(*curve(result.folder, name), strict=True))
+        if claim.epoch == "all":
+            return np.array([value for _, value in log])
+        first = result.best["epoch"] + 1 if claim.epoch == "best" else int(claim.epoch)
     known, wanted = dict(log), range(first, first + count)
     if missing := [number for number in wanted if number not in known]:
         unit = "step" if claim.step else "epoch"
-        raise NotReproduced(f"the run has no {unit} {missing[0]}: it ended after {result.epochs} epochs")
+        there = f"those from {min(known)} to {max(known)}" if known else "none"
+        raise NotReproduced(f"{name} has no value for {unit} {missing[0]}: of {len(known)}, it has {there}")
     return np.array([known[number] for number in wanted])
+
+
+def reached(result: Result, name: str, figure: float) -> float:
+    """The first epoch in which a metric is at a figure or better."""
+    from encore.results.metrics import first_reaching
+
+    epoch = first_reaching(result.folder, name, figure)
+    if epoch is None:
+        raise NotReproduced(f"{name} never reaches {figure:g} in {result.epochs} epochs, with seed {result.seed}")
+    return epoch
 
 
 def recorded(result: Result, name: str) -> float:
@@ -87,18 +120,47 @@ def parameter(result: Result, name: str, which: str) -> np.ndarray:
 
     weights = load(result.folder / "checkpoints" / f"{which}.ckpt")["state_dict"]
     own = {key.removeprefix("net."): tensor for key, tensor in weights.items() if key.startswith("net.")}
-    if name not in own:
-        raise ConfigError(f"the net has no parameter {name}; choose from {', '.join(own)}")
-    return own[name].double().flatten().numpy()
+    return named(own, name).double().flatten().numpy()
+
+
+def named(parameters: "dict[str, Tensor]", name: str) -> "Tensor":
+    """One of a net's parameters."""
+    if name not in parameters:
+        raise ConfigError(f"the net has no parameter {name}; choose from {', '.join(parameters)}")
+    return parameters[name]
 
 
 def inputs(cfg: dict, split: str) -> np.ndarray:
     """A split's normalised inputs, row by row."""
-    from encore.data.module import DataModule
-
-    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
-    data.setup()
+    data = opened(cfg)
     source, indices = (
         (data.opened_test(), data.test_indices) if split == "test" else (data.source, getattr(data.split, split))
     )
     return data.normalize(source.read(indices.tolist())).double().flatten().numpy()
+
+
+def gradient(cfg: dict, name: str) -> np.ndarray:
+    """What a parameter's gradient is before training, row by row: that of the loss, mean over the training set."""
+    import torch
+
+    from encore.training import build_task
+
+    torch.set_num_threads(cfg["threads"])
+    data, task = opened(cfg), build_task(cfg).eval()
+    parameter = named(dict(task.net.named_parameters()), name)  # type: ignore[union-attr]
+    train = data.split.train
+    for chunk in train.split(cfg["data"]["eval_batch_size"]):
+        outputs = task(data.normalize(data.source.read(chunk.tolist())))
+        loss = task.training_loss(outputs, data.source.targets[chunk])  # type: ignore[operator]
+        (loss * (len(chunk) / len(train))).backward()
+    assert parameter.grad is not None
+    return parameter.grad.double().flatten().numpy()
+
+
+def opened(cfg: dict) -> "DataModule":
+    """A config's data, read and split."""
+    from encore.data.module import DataModule
+
+    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
+    data.setup()
+    return data

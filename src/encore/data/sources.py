@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from encore.build import root, takes, target_of
-from encore.errors import ConfigError, EncoreError, InputError
+from encore.data.offline import refused
+from encore.errors import ConfigError, EncoreError, InputError, NotHere
 from encore.record.files import sha256
 
 DATA = ("data",)
@@ -75,7 +76,7 @@ class Npz:
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 self.data, self.targets = archive[inputs], archive[targets]
         except FileNotFoundError as problem:
-            raise InputError(f"there is no file {path}") from problem
+            raise NotHere(f"there is no file {path}") from problem
         except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as problem:
             raise InputError(f"{path} is no NumPy archive with {inputs} and {targets}: {problem}") from problem
 
@@ -101,7 +102,8 @@ def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
         raise ConfigError(f"cannot build data from {target}: {root(problem)}") from problem
     except (RuntimeError, FileNotFoundError) as missing:
         if not takes(target, "download"):
-            raise InputError(f"data={data['name']} cannot be read: {root(missing)}") from missing
+            kind = NotHere if isinstance(missing, FileNotFoundError) else InputError
+            raise kind(f"data={data['name']} cannot be read: {root(missing)}") from missing
         return read(download(settings, data, data_dir), data)
     except Exception as problem:  # whatever a reader makes of files that are broken
         raise InputError(
@@ -112,13 +114,18 @@ def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
 
 def download(settings: dict, data: dict, data_dir: Path) -> Any:
     """Build a torchvision dataset that fetches its files, from its mirrors and with its checksums."""
+    if refused.get():
+        raise NotHere(
+            f"data={data['name']} is not in {data_dir}, or altered: "
+            f"python scripts/fetch_data.py {data['name']} fetches it"
+        )
     try:
         print(f"data={data['name']} is missing from {data_dir}, or altered: downloading", file=sys.stderr)
         data_dir.mkdir(parents=True, exist_ok=True)
         with time_limit(30), redirect_stdout(sys.stderr):
             dataset = target_of({**settings, "download": True}, "data")()
     except (RuntimeError, OSError) as problem:
-        raise InputError(
+        raise NotHere(
             f"data={data['name']} is not in {data_dir.resolve()}, or altered, and it could not be downloaded: "
             f"{root(problem)}\n"
             f"with a network, python scripts/fetch_data.py {data['name']} fetches it; "

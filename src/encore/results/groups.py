@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import fmean
@@ -9,13 +10,12 @@ from statistics import fmean
 from encore.compose import suggestion
 from encore.errors import ConfigError, InputError
 from encore.record.result import Result
+from encore.results.metrics import UNTIL, first_reaching
 from encore.results.statistics import Comparison, Summary, compare, holm, summary
 from encore.results.table import Table
 
 # Groups up to which each is compared with every other one; more are compared with the best.
 ALL_PAIRS = 6
-# In the names of metrics that are better when they are lower.
-LOWER = ("loss", "error", "mse", "mae", "nll", "entropy", "perplexity")
 
 
 # Of a run among those of its group: its seed, and where these are repeated its resample and fold.
@@ -92,9 +92,16 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
 
 
 def value_of(run: Result, metric: str) -> float | None:
-    """A run's value of a metric: the last, or the best where that is asked for, as in `best val/loss`."""
+    """A run's value of a metric: the last, or the best where that is asked for, as in `best val/loss`.
+
+    Of `epochs to train/loss 0.01` it is the first epoch in which the training loss is 0.01 or less; None if none is.
+    """
     if metric == f"best {run.best.get('monitor')}":
         return run.monitored
+    if metric.startswith(UNTIL):
+        name, _, figure = metric.removeprefix(UNTIL).rpartition(" ")
+        with suppress(InputError, ValueError):
+            return first_reaching(run.folder, name, float(figure))
     return run.metrics.get(metric)
 
 
@@ -147,8 +154,3 @@ def brief(value: str) -> str:
         return f"{float(value):.4g}" if len(value) > 8 else value
     except ValueError:
         return value
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a metric is one of errors, by its name."""
-    return any(word in metric.lower() for word in LOWER)

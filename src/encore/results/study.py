@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from encore.errors import InputError
 from encore.results.figures import intervals, learning_curves, slices
-from encore.results.groups import ALL_PAIRS, Group, Pair, groups, lower_is_better, pairs
+from encore.results.groups import ALL_PAIRS, Group, Pair, groups, pairs
+from encore.results.metrics import lower_is_better
 from encore.results.report import Report
 from encore.results.runs import folders_of
 from encore.results.table import REPEATED, Table, beside, differing, mixture, read

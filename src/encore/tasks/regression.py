@@ -19,8 +19,12 @@ class Regression(Supervised):
             ValueError: there is not one target an output, as with class numbers.
         """
         if outputs.shape != targets.shape:
+            remedy = (
+                f"task.num_outputs={targets.shape[1]} fits them"
+                if targets.is_floating_point() and targets.ndim == 2
+                else "data.num_classes=null says that a dataset has numbers as targets"
+            )
             raise ValueError(
-                f"targets {list(targets.shape)} are no numbers for outputs {list(outputs.shape)}: "
-                "data.num_classes=null says that a dataset has numbers as targets"
+                f"targets {list(targets.shape)} are no numbers for outputs {list(outputs.shape)}: {remedy}"
             )
         return F.mse_loss(outputs, targets)
