@@ -35,6 +35,7 @@ def changed(cfg, path, value):
         ("optim.weight_decay", -1e-4),
         ("data.batch_size", 0),
         ("data.batch_size", 6.4),
+        ("data.batch_size", "everything"),
         ("data.fraction", 0),
         ("data.fraction", 1.1),
         ("data.val_fraction", 1),

@@ -45,6 +45,12 @@ def outputs(value: Any) -> str | None:
     return problem and f"{problem}; of data without classes, whose targets are numbers, task=regression learns"
 
 
+def batch_size(value: Any) -> str | None:
+    """A whole number, or `all`: one batch is every training example."""
+    problem = None if value == "all" else integer(1)(value)
+    return problem and f"{problem}, or all"
+
+
 def devices(value: Any) -> str | None:
     """How many devices, or their numbers."""
     problem = list_of(integer(0))(value) if isinstance(value, list) and value else integer(1)(value)
@@ -65,7 +71,7 @@ RULES: dict[str, Rule] = {
     "data.name": name,
     "data.shape": list_of(integer(1)),
     "data.num_classes": optional(integer(1)),
-    "data.batch_size": integer(1),
+    "data.batch_size": batch_size,
     "data.eval_batch_size": integer(1),
     "data.split_seed": integer(0),
     "data.val_fraction": fraction,

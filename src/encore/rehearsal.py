@@ -76,7 +76,7 @@ def check_graphs(cfg: dict, trainer: pl.Trainer) -> None:
 
 def check_last_batch(cfg: dict, data: DataModule, net: nn.Module) -> None:
     """Every rank has enough of every batch: an example, and for batch norm over one value a channel two."""
-    size, examples, ranks = cfg["data"]["batch_size"], data.sizes["train"], device_count(cfg)
+    size, examples, ranks = data.batch_size, data.sizes["train"], device_count(cfg)
     last = examples % size
     smallest = size if cfg["data"]["drop_last"] or not last else last
     try:

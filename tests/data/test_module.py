@@ -16,6 +16,15 @@ def data(mnist_files):
     return module
 
 
+def test_a_batch_of_all_is_every_training_example_whatever_the_split(run):
+    short = {"trainer.max_epochs": 2, "logger": "none"}
+    for split, examples in (({}, 1258), ({"data.fraction": 0.2}, 252), ({"data.folds": 2, "data.bootstrap": 0}, 718)):
+        whole, counted = (run({**short, **split, "data.batch_size": size}) for size in ("all", examples))
+        assert whole.steps == 2
+        assert whole.weights_sha256 == counted.weights_sha256
+        assert whole.fingerprint != counted.fingerprint
+
+
 def test_a_test_set_is_not_held_while_a_run_trains_and_is_the_same_again(data):
     before, held = data.test_source.inputs.clone(), weakref.ref(data.test_source)
     data.close_test()

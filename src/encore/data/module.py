@@ -114,11 +114,18 @@ class DataModule(pl.LightningDataModule):
 
     def check_batch_size(self) -> None:
         """A batch holds no more than there is."""
-        examples, size = len(self.split.train), self.recipe["batch_size"]
-        if size > examples:
+        examples = len(self.split.train)
+        if self.batch_size > examples:
             raise ConfigError(
-                f"data.batch_size={size} is more than the {examples} training examples; at most {examples} fit"
+                f"data.batch_size={self.batch_size} is more than the {examples} training examples; data.batch_size=all "
+                "takes them all at once"
             )
+
+    @property
+    def batch_size(self) -> int:
+        """Training examples in a batch, over all ranks together."""
+        size = self.recipe["batch_size"]
+        return len(self.split.train) if size == "all" else size
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -129,7 +136,7 @@ class DataModule(pl.LightningDataModule):
         """Which training examples a batch holds."""
         return Order(
             self.split.train,
-            self.recipe["batch_size"],
+            self.batch_size,
             seed=self.seed if self.recipe["shuffle"] else None,
             drop_last=self.recipe["drop_last"],
             rank=self.rank,

@@ -32,7 +32,7 @@ def before(
         "model": f"{cfg['model']['name']}: {parameters:,} parameters",
         "optim": f"{cfg['optim']['name']}, lr {cfg['optim']['lr']:g}, weight decay "
         f"{cfg['optim'].get('weight_decay', 0):g}; schedule {schedule}; augment {augmented}",
-        "trainer": f"{limits['max_epochs']} epochs of {len(data.train_order()):,} × {cfg['data']['batch_size']}; "
+        "trainer": f"{limits['max_epochs']} epochs of {len(data.train_order()):,} × {data.batch_size}; "
         f"{trainer.world_size} × {device}, {cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",
         "folder": str(folder),
     }
