@@ -17,10 +17,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bias_variance"), help="folder to write (bias_variance)")
     wanted = parser.parse_args()
     # pandas only from here, and torch only where there are runs: a mistake is answered at once
-    from encore.ensembles.findings import kept_in
-    from encore.ensembles.members import members
+    from encore.results.findings import kept_in
+    from encore.results.finished import finished
 
-    table, left_out = members(wanted.runs)
+    table, left_out = finished(wanted.runs)
     with kept_in(wanted.out):
         from encore.ensembles.trade_off import trade_off
 

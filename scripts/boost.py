@@ -15,7 +15,7 @@ from encore.errors import ConfigError, InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from encore.ensembles.findings import Findings
+    from encore.results.findings import Findings
 
 
 def main() -> None:
@@ -29,8 +29,8 @@ def main() -> None:
     if cfg["fresh"]:
         raise ConfigError("fresh=true would run all members again at each start: --out and runs_dir name new folders")
     # torch only from here: a mistake is answered at once
-    from encore.ensembles.findings import kept_in
     from encore.record.lock import held
+    from encore.results.findings import kept_in
 
     with kept_in(wanted.out), held(wanted.out):
         claim(wanted.out, cfg)

@@ -20,7 +20,7 @@ def main() -> None:
             raise ConfigError(f"experiment={name} claims nothing; these do: {', '.join(claiming())}")
     # matplotlib and torch only from here: a mistake is answered at once
     from encore.claims.check import check
-    from encore.ensembles.findings import kept_in
+    from encore.results.findings import kept_in
 
     with kept_in(wanted.out):
         found = check(recipes)

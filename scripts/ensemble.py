@@ -23,10 +23,10 @@ def main() -> None:
     if wanted.how and wanted.split == "out-of-fold":
         raise ConfigError(f"--how {wanted.how}: out of fold each example has one prediction")
     # pandas only from here, and torch only where there are runs: a mistake is answered at once
-    from encore.ensembles.findings import kept_in
-    from encore.ensembles.members import members
+    from encore.results.findings import kept_in
+    from encore.results.finished import finished
 
-    table, left_out = members(wanted.runs)
+    table, left_out = finished(wanted.runs)
     with kept_in(wanted.out):
         if wanted.split == "out-of-fold":
             from encore.ensembles.folds import out_of_fold

@@ -10,11 +10,11 @@ from encore.compose import config_from
 from encore.data.module import DataModule
 from encore.ensembles.ensemble import log_losses
 from encore.ensembles.folds import out_of_fold
-from encore.ensembles.members import members
 from encore.ensembles.predictions import difference, predict, predict_all, same_examples
 from encore.ensembles.together import ensemble
 from encore.ensembles.trade_off import trade_off
 from encore.errors import ConfigError, InputError
+from encore.results.finished import finished
 
 SHORT = {"trainer.max_epochs": 1, "data.fraction": 0.2, "logger": "none"}
 
@@ -79,7 +79,7 @@ def test_an_ensemble_is_of_finished_runs_of_the_same_test_examples(run, tmp_path
     stopped = run({**SHORT, "seed": 5})
     result = stopped.folder / "result.json"
     result.write_text(json.dumps({**json.loads(result.read_text()), "status": "preempted", "error": "stopped\nadvice"}))
-    table, left_out = members([tmp_path / "runs", tmp_path / "nowhere"])
+    table, left_out = finished([tmp_path / "runs", tmp_path / "nowhere"])
     assert len(table.runs) == 2
     assert left_out == [f"{stopped.folder} is preempted: stopped", left_out[1]]
     assert "nowhere" in left_out[1]
@@ -87,7 +87,7 @@ def test_an_ensemble_is_of_finished_runs_of_the_same_test_examples(run, tmp_path
     assert findings.arrays["members"].shape == (2, 360, 10)
     assert set(np.unique(findings.arrays["votes"])) == {0, 0.5, 1}
     run({**SHORT, "data.split_seed": 1, "data.batch_size": 32})
-    table, _ = members([tmp_path / "runs"])
+    table, _ = finished([tmp_path / "runs"])
     found = predict_all(run.folder for run in table.runs)
     with pytest.raises(InputError, match=r"predicts other examples than .*: data\.split_seed=. against .\n"):
         same_examples(table, found)
@@ -98,7 +98,7 @@ def test_too_few_are_refused_and_what_is_left_out_is_listed(run, tmp_path, capsy
     run(SHORT)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="too few: 1 finished run, where it takes 2"):
-        members([tmp_path / "runs", tmp_path / "empty"])
+        finished([tmp_path / "runs", tmp_path / "empty"])
     assert "there are no runs below" in capsys.readouterr().err
 
 
@@ -108,16 +108,16 @@ def test_weights_that_are_not_finite_are_refused(run, tmp_path, monkeypatch):
     plain = torch.Tensor.softmax
     monkeypatch.setattr(torch.Tensor, "softmax", lambda logits, axis: plain(logits * torch.nan, axis))
     with pytest.raises(InputError, match="not everything is a probability"):
-        ensemble(*members([tmp_path / "runs"]), how="probabilities")
+        ensemble(*finished([tmp_path / "runs"]), how="probabilities")
 
 
 def test_every_example_is_predicted_by_the_run_that_did_not_train_on_it(run, tmp_path):
     folds = {"data.folds": 3, "trainer.max_epochs": 1}
     results = [run({**folds, "data.fold": fold}) for fold in (2, 0)]
     with pytest.raises(InputError, match="fold 1 of 3 is missing"):
-        out_of_fold(*members([tmp_path / "runs"]))
+        out_of_fold(*finished([tmp_path / "runs"]))
     results.append(run({**folds, "data.fold": 1}))
-    findings = out_of_fold(*members([tmp_path / "runs"]))
+    findings = out_of_fold(*finished([tmp_path / "runs"]))
     held = findings.arrays
     test = predict(results[0].folder).indices
     assert held["indices"].tolist() == sorted(set(range(1797)) - set(test.tolist()))
@@ -132,7 +132,7 @@ def test_every_example_is_predicted_by_the_run_that_did_not_train_on_it(run, tmp
     assert "best weights by val/loss" in findings.notes[-1]
     again = run({**folds, "seed": 1})
     with pytest.raises(InputError, match="fold 0 is there 2 times") as caught:
-        out_of_fold(*members([tmp_path / "runs"]))
+        out_of_fold(*finished([tmp_path / "runs"]))
     assert str(again.folder) in str(caught.value)
 
 
@@ -140,21 +140,21 @@ def test_folds_of_other_settings_are_refused(run, tmp_path):
     for fold in range(2):
         run({**SHORT, "data.folds": 2, "data.fold": fold, "optim.lr": 0.1 + fold})
     with pytest.raises(InputError, match=r"these runs differ in optim\.lr"):
-        out_of_fold(*members([tmp_path / "runs"]))
+        out_of_fold(*finished([tmp_path / "runs"]))
 
 
 def test_runs_without_folds_are_told_how_to_make_some(run, tmp_path):
     for seed in range(2):
         run({**SHORT, "seed": seed})
     with pytest.raises(InputError, match=r"have no folds; python train\.py -m data\.folds=5"):
-        out_of_fold(*members([tmp_path / "runs"]))
+        out_of_fold(*finished([tmp_path / "runs"]))
 
 
 def test_bias_and_variance_come_in_the_order_of_the_setting(run, tmp_path):
     for width in (16, 2, 8):
         for number in range(2):
             run({**SHORT, "model.widths": [width], "data.bootstrap": number})
-    table, left_out = members([tmp_path / "runs"])
+    table, left_out = finished([tmp_path / "runs"])
     rising, falling = (trade_off(table, left_out, "model.widths", falling) for falling in (False, True))
     assert [row[0] for row in rising.rows[1:]] == ["[2]", "[8]", "[16]"]
     assert rising.rows[1:] == falling.rows[:0:-1]
@@ -165,6 +165,6 @@ def test_bias_and_variance_come_in_the_order_of_the_setting(run, tmp_path):
     assert rising.notes[0] == "Runs with the same model.widths differ in data.bootstrap."
     run({**SHORT, "model.widths": [99], "data.bootstrap": 0})
     with pytest.raises(InputError, match=r"model\.widths=\[99\] has 1 finished run"):
-        trade_off(*members([tmp_path / "runs"]), "model.widths")
+        trade_off(*finished([tmp_path / "runs"]), "model.widths")
     with pytest.raises(ConfigError, match=r"did you mean model\.widths"):
         trade_off(table, left_out, "model.width")

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from encore.ensembles.figures import boosting
-from encore.ensembles.findings import Findings
 from encore.ensembles.predictions import Predictions
+from encore.results.findings import Findings
 from encore.results.report import number
 
 SHOWN = (1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000)  # sizes that the table has a row of

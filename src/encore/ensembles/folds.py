@@ -6,12 +6,12 @@ import numpy as np
 
 from encore.ensembles.ensemble import log_losses
 from encore.ensembles.figures import folds
-from encore.ensembles.findings import Findings, measured
-from encore.ensembles.members import differences
 from encore.ensembles.predictions import predict_all
 from encore.ensembles.together import stacked
 from encore.errors import InputError
 from encore.record.result import Result
+from encore.results.findings import Findings, measured
+from encore.results.finished import differences
 from encore.results.table import ABSENT, Table, mixture
 
 

@@ -1,7 +1,6 @@
 """What finished runs predict: class probabilities of their best weights."""
 
 import hashlib
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from encore.accelerator import at_hand
-from encore.data.files import check_unchanged
 from encore.data.module import DataModule
 from encore.data.normalize import CHUNK
 from encore.data.sources import Source
 from encore.errors import InputError
-from encore.quiet import quiet
 from encore.record.checkpoint_files import BEST
-from encore.record.files import read_json
+from encore.reopened import reopened
 from encore.results.table import Table
-from encore.training import Parts, restored
+from encore.training import Parts
 from encore.trust import recorded_config
 
 # Settings of the data that do not change which examples are for test, nor what is in them.
@@ -64,11 +60,7 @@ def predict(folder: Path, split: str = "test", weights: Path | None = None) -> P
         raise InputError(f"{folder} predicts numbers; only classes can be put together")
     if weights is not None:
         cfg["data"]["weights"] = {"path": str(weights)}
-    # The normalisation comes from the training examples: of other data it would be another.
-    check_unchanged(read_json(folder / "manifest.json")["data"]["files"], cfg)
-    cfg["trainer"]["accelerator"] = at_hand(cfg["trainer"].get("accelerator", "auto"))
-    with tempfile.TemporaryDirectory() as scratch, quiet():
-        parts = restored(cfg, folder / "checkpoints" / BEST, Path(scratch))
+    with reopened(folder, cfg, BEST) as parts:
         source, indices = examples(parts.data, split)
         if not len(indices):
             raise InputError(f"{folder} has no {split} set")
@@ -89,10 +81,7 @@ def examples(data: DataModule, split: str) -> tuple[Source, Tensor]:
 
 def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:
     """Class probabilities, float64 [n, classes], in the steps that Lightning's test takes."""
-    trainer, task = parts.trainer, parts.task
-    parts.data.trainer = trainer
-    precision = trainer.precision_plugin
-    task.to(trainer.strategy.root_device).eval()
+    task, precision = parts.task, parts.trainer.precision_plugin
     found = []
     with torch.inference_mode():
         for inputs, _ in parts.data.evaluation(source, indices):

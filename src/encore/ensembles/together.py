@@ -16,10 +16,10 @@ from encore.ensembles.ensemble import (
     votes,
 )
 from encore.ensembles.figures import doubt, growth
-from encore.ensembles.findings import Findings, measured
-from encore.ensembles.members import differences
 from encore.ensembles.predictions import Predictions, predict_all, same_examples
 from encore.errors import InputError
+from encore.results.findings import Findings, measured
+from encore.results.finished import differences
 from encore.results.table import Table
 
 

@@ -10,7 +10,7 @@ from encore.results.runs import folders_of
 from encore.results.table import Table, mixture, read
 
 
-def members(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
+def finished(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
     """Read the finished runs among and below folders, each once, and say what is left out.
 
     Returns:
@@ -40,7 +40,7 @@ def members(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
 
 
 def different(folders: Iterable[Path], left_out: list[str]) -> Iterator[Path]:
-    """The runs with weights of their own: the same ones again, by code that changed no bit, are no other member."""
+    """The runs with weights of their own: the same ones again, by code that changed no bit, are no other run."""
     known: dict[str, Path] = {}
     for folder in folders:
         weights = Result.read(folder).weights_sha256
