@@ -87,6 +87,19 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let signals wait, also for processes that begin here: they would be ended before they can ignore them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def queue_again() -> None:
     """Ask SLURM to queue this job again, as Lightning does by itself where it is alone."""
     job = os.environ.get("SLURM_JOB_ID")

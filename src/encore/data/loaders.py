@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from encore.data.normalize import Affine
 from encore.data.sources import Source
 from encore.seeding import derive
-from encore.stopping import ignore_signals
+from encore.stopping import held_back, ignore_signals
 
 Batch = tuple[Tensor, Tensor]
 # Inputs and targets of one or more batches, and the batches' lengths.
@@ -198,7 +198,9 @@ class Streamed:
             generator=torch.Generator(),  # its workers' seeds are not drawn from the run's generator
             worker_init_fn=left_alone,
         )
-        for inputs, targets in loader:
+        with held_back():
+            batches = iter(loader)
+        for inputs, targets in batches:
             yield inputs, targets, [len(targets)]
 
 
