@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from encore.errors import ConfigError, InputError
-from encore.results.figures import band, plain
+from encore.results.axes import plain
+from encore.results.figures import band
 from encore.results.groups import groups, pairs
 from encore.results.metrics import lower_is_better
 from encore.results.study import report_on
@@ -211,6 +212,27 @@ def test_curves_are_averaged_where_all_runs_have_an_epoch(sweep):
     assert epochs == [2]
     assert values.flatten().tolist() == [0.1, 0.6, 0.6]
     assert band(adam, "val/other") is None
+
+
+def test_seven_groups_are_all_seen(tmp_path):
+    for number in range(7):
+        folder = make(tmp_path / str(number), model={"name": f"net{number}"})
+        lines = [f"{epoch},{epoch},{0.01 + 0.3 * epoch},{10.0**-epoch}" for epoch in range(4)]
+        (folder / "metrics.csv").write_text("\n".join(["epoch,step,val/accuracy,train/loss", *lines]) + "\n")
+    drawn = report_on([tmp_path], "test/accuracy").figures["curves"]
+    assert [entry.get_text() for entry in drawn.legends[0].get_texts()] == [f"net{number}" for number in range(7)]
+    panels = {panel.get_ylabel(): panel for panel in drawn.axes if panel.lines}
+    assert list(panels) == ["validation accuracy", "training loss"]
+    assert [len({line.get_color() for line in panel.lines}) for panel in panels.values()] == [7, 7]
+    # accuracies lie far apart here, too, but what is of interest of them is near 1
+    assert [panel.get_yscale() for panel in panels.values()] == ["linear", "log"]
+
+
+def test_few_groups_have_training_beside_validation(sweep):
+    drawn = report_on([sweep], "test/accuracy").figures["curves"]
+    (panel,) = drawn.axes
+    assert [line.get_linestyle() for line in panel.lines] == ["-", "-", "--", "--"]
+    assert [entry.get_text() for entry in drawn.legends[0].get_texts()] == ["adam", "sgd", "validation", "training"]
 
 
 def test_names_are_shown_as_they_are(tmp_path, command):

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from encore.ensembles.ensemble import Uncertainty
-from encore.results.curves import tidy
-from encore.results.figures import plain
+from encore.results.axes import plain, tidy
 
 TOGETHER, ALONE, CHANCE = "C0", "0.6", "0.4"  # colours: of an ensemble, of single members, of what needs no learning
 

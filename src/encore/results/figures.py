@@ -10,13 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from encore.errors import InputError
-from encore.results.curves import tidy
+from encore.results.axes import SPLITS, legend, plain, scale, tidy
 from encore.results.groups import Group
-from encore.results.metrics import curve
+from encore.results.metrics import curve, lower_is_better
 
 # How many groups a figure can show and be read; of more, those with the best means.
-INTERVALS, CURVES = 30, 6
+INTERVALS, CURVES = 30, 10
+TOGETHER = 4  # groups up to which training and validation are seen on one chart
 SLICES = 8  # groups from which on each setting is worth a look of its own
+# A group's epochs, and a metric there, [runs, epochs]; by its colour.
+Bands = dict[str, tuple[list[int], np.ndarray]]
 
 
 def best(groups: list[Group], count: int, lower: bool) -> list[Group]:
@@ -49,6 +52,8 @@ def intervals(groups: list[Group], metric: str, lower: bool) -> Figure:
     axes.set_yticks(range(len(shown)), [plain(group.label) for group in shown])
     label = f"{metric}: values, mean and its 95 % interval"
     axes.set(xlabel=counted(label, shown, groups), ylim=(len(shown) - 0.5, -0.5))
+    if lower_is_better(metric):
+        axes.set_xscale(scale(place for line in axes.lines for place in np.ravel(line.get_xdata())))
     tidy(axes)
     return drawn
 
@@ -94,29 +99,51 @@ def positions(axes: Axes, values: list[str]) -> list[float]:
 
 
 def learning_curves(groups: list[Group], metric: str, lower: bool) -> Figure | None:
-    """Means over seeds with bands from the least to the most, validation solid, training dashed; None without any."""
-    drawn = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = drawn.subplots()
-    base = metric.partition("/")[2]
+    """The metric and the loss over the epochs: means over repetitions, with bands from the least to the most.
+
+    Few groups have training, dashed, and validation on one chart; of more, each has its own. None without any.
+    """
     shown = best(groups, CURVES, lower)
-    for place, group in enumerate(shown):
-        label: str | None = plain(group.label)
-        for split, style in (("val", "-"), ("train", "--")):
-            held = band(group, f"{split}/{base}")
-            if held is not None:
-                epochs, values = held
-                axes.plot(epochs, values.mean(0), style, color=f"C{place % 10}", label=label)
-                axes.fill_between(epochs, values.min(0), values.max(0), color=f"C{place % 10}", alpha=0.15, linewidth=0)
-                label = None
-    if not axes.lines:
+    held = {
+        name: {split: found for split in SPLITS if (found := bands(shown, f"{split}/{name}"))}
+        for name in (metric.partition("/")[2], "loss")
+    }
+    names = [name for name in held if held[name]]
+    splits = [split for split in SPLITS if any(split in held[name] for name in names)]
+    if not names:
         return None
-    axes.set(xlabel=counted("epoch", shown, groups), ylabel=base)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.plot([], [], "-", color="0.4", label="validation")
-    axes.plot([], [], "--", color="0.4", label="training")
-    axes.legend(frameon=False, fontsize="small")
-    tidy(axes)
+    rows = [[split] for split in splits] if len(shown) > TOGETHER else [splits]
+    drawn = Figure(figsize=(5.2 * len(names) + 1.4, 0.4 + 3.2 * len(rows)), layout="constrained")
+    grid = drawn.subplots(len(rows), len(names), squeeze=False, sharex=True, sharey="col")
+    for together, panels in zip(rows, grid, strict=True):
+        for name, axes in zip(names, panels, strict=True):
+            chart(axes, name, {split: held[name].get(split, {}) for split in together})
+    for name, axes in zip(names, grid[-1], strict=True):
+        axes.set_xlabel(counted("epoch", shown, groups))
+        if lower_is_better(name):
+            means = [values.mean(0) for found in held[name].values() for _, values in found.values()]
+            axes.set_yscale(scale(np.concatenate(means)))
+    colors = {group.label: f"C{place}" for place, group in enumerate(shown)}
+    legend(drawn, " · ".join(shown[0].settings), colors, splits=len(rows) < len(splits))
     return drawn
+
+
+def chart(axes: Axes, name: str, splits: dict[str, Bands]) -> None:
+    """One metric's bands in one split or both, training being dashed where it is beside validation."""
+    for split, found in splits.items():
+        called, style = SPLITS[split] if len(splits) > 1 else (SPLITS[split][0], "-")
+        for color, (epochs, values) in found.items():
+            axes.plot(epochs, values.mean(0), style, color=color)
+            axes.fill_between(epochs, values.min(0), values.max(0), color=color, alpha=0.15, linewidth=0)
+    axes.set(ylabel=name if len(splits) > 1 else f"{called} {name}")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    tidy(axes)
+
+
+def bands(shown: list[Group], metric: str) -> Bands:
+    """Those of the groups that have one."""
+    found = {f"C{place}": band(group, metric) for place, group in enumerate(shown)}
+    return {color: held for color, held in found.items() if held is not None}
 
 
 def band(group: Group, metric: str) -> tuple[list[int], np.ndarray] | None:
@@ -130,8 +157,3 @@ def band(group: Group, metric: str) -> tuple[list[int], np.ndarray] | None:
             found.append(dict(zip(*curve(Path(folder), metric), strict=True)))
     epochs = sorted(set.intersection(*map(set, found))) if found else []
     return (epochs, np.array([[values[epoch] for epoch in epochs] for values in found])) if epochs else None
-
-
-def plain(label: str) -> str:
-    """A label that matplotlib shows as it is; it leaves those out that begin with _."""
-    return (f" {label}" if label.startswith("_") else label).replace("$", r"\$")

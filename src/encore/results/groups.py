@@ -1,7 +1,7 @@
 """Runs of a table in groups: what each gave over its repetitions, such as seeds, and how they compare."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -70,9 +70,7 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
         ConfigError: `by` names no setting.
         InputError: no finished run has the metric.
     """
-    for name in by:
-        if name not in table.settings:
-            raise ConfigError(f"--by {name} is no setting of these runs{suggestion(name, table.settings)}")
+    check(by, table)
     found: dict[tuple[str, ...], Group] = {}
     repeats = table.repeats(by)
     repetitions = zip(*(table.settings[name] for name in repeats), strict=True)
@@ -89,6 +87,13 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
         metrics = {name for run in table.runs for name in run.metrics}
         raise InputError(f"none of these runs is finished and has {metric}{suggestion(metric, metrics)}")
     return list(found.values())
+
+
+def check(by: Sequence[str], table: Table) -> None:
+    """Raise ConfigError where `by` names what is no setting."""
+    for name in by:
+        if name not in table.settings:
+            raise ConfigError(f"--by {name} is no setting of these runs{suggestion(name, table.settings)}")
 
 
 def value_of(run: Result, metric: str) -> float | None:

@@ -9,6 +9,8 @@ from encore.errors import InputError
 LOWER = ("loss", "error", "mse", "mae", "nll", "entropy", "perplexity")
 # What begins the name of the first epoch in which a metric reaches a figure: `epochs to train/loss 0.01`.
 UNTIL = "epochs to "
+# Before the name of what is measured over an epoch; anything else, and one batch's loss, belongs to a single step.
+SPLITS, OF_A_STEP = ("train", "val"), ("train/batch_loss",)
 
 
 def curve(folder: Path, metric: str) -> tuple[list[int], list[float]]:
@@ -17,20 +19,50 @@ def curve(folder: Path, metric: str) -> tuple[list[int], list[float]]:
     Raises:
         InputError: the run has logged no such metric.
     """
+    points = [(epoch + 1, value) for epoch, _, value in logged(folder, metric) if value is not None]
+    return [epoch for epoch, _ in points], [value for _, value in points]
+
+
+def timeline(folder: Path, metric: str) -> tuple[list[float], list[float]]:
+    """When a metric was measured, in epochs since the run's beginning, and its values.
+
+    What is measured over an epoch stands at the epoch's end; what is logged with a step, before the step.
+
+    Raises:
+        InputError: the run has logged no such metric.
+    """
+    log = logged(folder, metric)
+    steps = 1 + max(step for epoch, step, _ in log if epoch == log[0][0])  # in an epoch
+    after = 0 if metric in OF_A_STEP or metric.partition("/")[0] not in SPLITS else 1
+    points = [((step + after) / steps, value) for _, step, value in log if value is not None]
+    return [place for place, _ in points], [value for _, value in points]
+
+
+def logged(folder: Path, metric: str) -> list[tuple[int, int, float | None]]:
+    """Every row's epoch and step, counted from 0, and the metric's value, if it has one; at least one has.
+
+    Raises:
+        InputError: none has.
+    """
     file = folder / "metrics.csv"
     try:
         with file.open(newline="") as stream:
-            points = [(int(row["epoch"]) + 1, float(row[metric])) for row in csv.DictReader(stream) if row.get(metric)]
+            rows = csv.DictReader(stream)
+            log = [
+                (int(row["epoch"]), int(row["step"]), float(row[metric]) if row.get(metric) else None)
+                for row in rows
+                if row["step"]  # logged without one by a callback, it has no place here
+            ]
+            names = [name for name in rows.fieldnames or () if name not in ("epoch", "step")]
     except FileNotFoundError as problem:
         raise InputError(
             f"there is no {file}: the run was trained without logger=csv; fresh=true runs it again"
         ) from problem
-    except (OSError, ValueError, KeyError, csv.Error) as problem:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as problem:
         raise InputError(f"{file} cannot be read: {problem}") from problem
-    if not points:
-        raise InputError(f"{file} has no {metric}")
-    epochs, values = zip(*points, strict=True)
-    return list(epochs), list(values)
+    if all(value is None for _, _, value in log):
+        raise InputError(f"{file} has no {metric}; it has {', '.join(names) or 'nothing'}")
+    return log
 
 
 def first_reaching(folder: Path, metric: str, figure: float) -> int | None:

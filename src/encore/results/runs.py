@@ -1,6 +1,6 @@
 """The runs that there are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from encore.errors import InputError
@@ -16,6 +16,35 @@ def find(folder: Path) -> Iterator[Path]:
 def folders_of(given: Path) -> list[Path]:
     """The run folders below a folder, itself among them; what is no folder as it is, to be read and found missing."""
     return list(find(given)) if given.is_dir() else [given]
+
+
+def below(given: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The runs' folders among and below those given, each once, and what has none."""
+    folders: dict[Path, Path] = {}
+    empty = []
+    for path in given:
+        found = folders_of(path)
+        if not found:
+            empty.append(f"there are no runs below {path}")
+        for folder in found:
+            folders.setdefault(folder.resolve(), folder)
+    return list(folders.values()), empty
+
+
+def ended(folders: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The folders of runs that have come to an end, finished or diverged; and what the others are."""
+    kept, left_out = [], []
+    for folder in folders:
+        try:
+            status = Result.read(folder).status
+        except InputError as problem:
+            left_out.append(str(problem))
+            continue
+        if status in ("finished", "diverged"):
+            kept.append(folder)
+        else:
+            left_out.append(f"{folder} is {status}")
+    return kept, left_out
 
 
 def results(folder: Path) -> tuple[list[Result], list[str]]:

@@ -12,7 +12,7 @@ from encore.results.figures import intervals, learning_curves, slices
 from encore.results.groups import ALL_PAIRS, Group, Pair, groups, pairs
 from encore.results.metrics import lower_is_better
 from encore.results.report import Report
-from encore.results.runs import folders_of
+from encore.results.runs import below
 from encore.results.table import REPEATED, Table, beside, differing, mixture, read
 
 MANY = 8  # groups from which on the best come first
@@ -71,19 +71,6 @@ def report_on(
     lost = [each for group in found for each in group.lost] + left_out
     drawn = {name: figure for name, figure in figures.items() if figure is not None}
     return Report(metric, chosen, found, compared, said, lost, drawn, over)
-
-
-def below(given: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    """The runs' folders among and below those given, each once, and what has none."""
-    folders: dict[Path, Path] = {}
-    empty = []
-    for path in given:
-        found = folders_of(path)
-        if not found:
-            empty.append(f"there are no runs below {path}")
-        for folder in found:
-            folders.setdefault(folder.resolve(), folder)
-    return list(folders.values()), empty
 
 
 def rank(group: Group, lower: bool) -> float:
