@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 
@@ -14,54 +12,6 @@ CPU = torch.device("cpu")
 def net():
     torch.manual_seed(0)
     return MLP([4], 3, [8], norm="batch")
-
-
-def rates(steps, **settings):
-    """The learning rate of each interval, starting from 1."""
-    cfg = config_from(
-        {
-            "optim": "sgd",
-            "optim.lr": 1.0,
-            **{key.replace("__", "."): value for key, value in settings.items()},
-        }
-    )
-    optimizer = build_optimizer(cfg["optim"], net(), CPU)
-    schedule = build_schedule(cfg["scheduler"], optimizer, {"epoch": steps, "step": steps})
-    found = []
-    for _ in range(steps):
-        found.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule["scheduler"].step()
-    return found
-
-
-def test_step():
-    assert rates(5, scheduler="step", scheduler__step_size=2, scheduler__gamma=0.1) == pytest.approx(
-        [1, 1, 0.1, 0.1, 0.01]
-    )
-
-
-def test_exponential():
-    assert rates(4, scheduler="exponential", scheduler__gamma=0.5) == pytest.approx([0.5**t for t in range(4)])
-
-
-def test_inverse_time():
-    found = rates(4, scheduler="inverse_time", scheduler__rate=0.5)
-    assert found == pytest.approx([1 / (1 + 0.5 * t) for t in range(4)])
-
-
-def test_cosine_after_a_linear_warm_up():
-    found = rates(100, scheduler="cosine", scheduler__warmup=0.1, scheduler__final=0.01)
-    assert found[:10] == pytest.approx([(t + 1) / 11 for t in range(10)])
-    expected = [0.01 + 0.99 * (1 + math.cos(math.pi * (t - 10) / 90)) / 2 for t in range(10, 100)]
-    assert found[10:] == pytest.approx(expected)
-
-
-def test_one_cycle_peaks_at_the_learning_rate_and_ends_near_nothing():
-    found = rates(100, scheduler="one_cycle")
-    assert max(found) == pytest.approx(1.0)
-    assert found.index(max(found)) == 24
-    assert found[-1] < 1e-3
 
 
 def test_plateau_waits_for_its_metric():
