@@ -1,5 +1,7 @@
 """The experiments, as far as a test can wait for: real data where they are, files of the same format where not."""
 
+import csv
+
 import pytest
 import torch
 
@@ -75,3 +77,21 @@ def test_splits_of_the_real_data_are_of_the_size_that_figures_are_quoted_for(rea
     assert data.sizes == {"train": 55_000, "val": 5_000, "test": 10_000}
     assert data.source.targets[data.split.val].bincount().tolist() == [500] * 10
     assert data.source.inputs.dtype == torch.uint8
+
+
+def test_learning_rates_are_one_sweep_over_their_experiments(run, sweep, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    alone = run({"experiment": "softmax_toy_learns"})
+    code, said, complained = sweep("sweep=learning_rates", "threads=1", "trainer.accelerator=cpu")
+    assert (code, complained) == (0, "")
+    assert "finished before" in said.splitlines()[2]  # the sweep's run is the experiment's own
+    (table,) = (tmp_path / "runs" / "sweeps").rglob("report.csv")
+    with table.open() as stream:
+        found = {row["optim.lr"]: float(row["mean"]) for row in csv.DictReader(stream)}
+    assert found == pytest.approx({"100000": 1971322.625, "1e-10": 3.187324, "0.1": 0.961836}, rel=1e-6)
+    chart = table.with_name("curves.svg").read_text()
+    for shown in ("100000", "1e-10", "0.1", r"$\mathdefault{10^{6}}$", "training loss"):
+        assert f"<!-- {shown} -->" in chart
+    events = EventAccumulator(str(alone.folder)).Reload()
+    assert [event.value for event in events.Scalars("train/loss")][-1] == pytest.approx(0.961836, rel=1e-6)

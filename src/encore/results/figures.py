@@ -50,7 +50,8 @@ def intervals(groups: list[Group], metric: str, lower: bool) -> Figure:
             axes.plot([found.low, found.high], [place, place], color=color, linewidth=2)
         axes.plot(found.mean, place, "D", color=color, markersize=6)
     axes.set_yticks(range(len(shown)), [plain(group.label) for group in shown])
-    label = f"{metric}: values, mean and its 95 % interval"
+    repeated = any(len(group.found) > 1 for group in shown)
+    label = f"{metric}: values, mean and its 95 % interval" if repeated else metric
     axes.set(xlabel=counted(label, shown, groups), ylim=(len(shown) - 0.5, -0.5))
     if lower_is_better(metric):
         axes.set_xscale(scale(place for line in axes.lines for place in np.ravel(line.get_xdata())))
