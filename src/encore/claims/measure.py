@@ -103,7 +103,7 @@ def reached(result: Result, name: str, figure: float) -> float:
 
     epoch = first_reaching(result.folder, name, figure)
     if epoch is None:
-        raise NotReproduced(f"{name} never reaches {figure:g} in {result.epochs} epochs, with seed {result.seed}")
+        raise NotReproduced(f"{name} never reaches {figure:g} in {result.epochs} epochs")
     return epoch
 
 
