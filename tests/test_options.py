@@ -151,11 +151,13 @@ def settings_of(group, option):
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_any_part_of_an_experiment_can_be_swapped_alone(experiment):
     """An experiment changes only what every option has, so nothing of it is left over in another."""
-    for group in ("model", "optim", "scheduler", "augment"):
-        for option in options(group):
-            chosen = {group: [option] if group == "augment" else option}
-            known = {"scheduler.monitor": "train/loss"} if option == "plateau" else {}  # tables have no validation set
-            swapped = config_from({"experiment": experiment, **chosen, **known})
+    parts = {group: options(group) for group in ("model", "optim", "scheduler", "augment")}
+    for turn in range(max(map(len, parts.values()))):  # each option of each part, once or more
+        chosen = {group: names[turn % len(names)] for group, names in parts.items()}
+        known = {"scheduler.monitor": "train/loss"} if chosen["scheduler"] == "plateau" else {}  # tables have no other
+        words = {**chosen, "augment": [chosen["augment"]], **known}
+        swapped = config_from({"experiment": experiment, **words})
+        for group, option in chosen.items():
             assert swapped[group].keys() == settings_of(group, option), (group, option)
 
 
