@@ -28,6 +28,7 @@ def test_class_1_is_what_float32s_sigmoid_puts_above_a_half(task):
     accuracy = task.test_tally.scores["accuracy"]
     outputs = torch.tensor([[0.3], [1e-9], [-0.3], [7.0]])
     assert accuracy(task.prediction(outputs), torch.tensor([1, 0, 0, 1])) == 1.0
+    assert task.decision(outputs).tolist() == [1, 0, 0, 1]
     assert accuracy(task.prediction(outputs), torch.tensor([1, 1, 0, 1])) == 0.75
 
 

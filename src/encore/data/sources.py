@@ -27,6 +27,7 @@ class Source(Protocol):
     """Examples that can be read by index."""
 
     targets: Tensor  # class numbers, int64 [n], or one number an example, float32 [n, 1]
+    classes: Sequence[str] | None  # their names, where the dataset has any
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The raw inputs of the indices given: uint8 or float32 [k, *shape]."""
@@ -36,8 +37,8 @@ class Source(Protocol):
 class ArraySource:
     """Examples that lie in memory as one array."""
 
-    def __init__(self, inputs: Tensor, targets: Tensor) -> None:
-        self.inputs, self.targets = inputs, targets
+    def __init__(self, inputs: Tensor, targets: Tensor, classes: Sequence[str] | None = None) -> None:
+        self.inputs, self.targets, self.classes = inputs, targets, classes
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The inputs of the indices, [k, *shape]."""
@@ -49,6 +50,7 @@ class MapSource:
 
     def __init__(self, dataset: Any, targets: Tensor, shape: Sequence[int]) -> None:
         self.dataset, self.targets, self.shape = dataset, targets, tuple(shape)
+        self.classes = getattr(dataset, "classes", None)
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """The inputs of the indices, decoded now, [k, *shape]."""
@@ -209,7 +211,7 @@ def read(dataset: Any, data: dict) -> Source:
         raise InputError(f"data={name} has {len(inputs)} inputs but {len(targets)} targets")
     if inputs.is_floating_point() and not torch.isfinite(inputs).all():
         raise InputError(f"data={name} has inputs that are not finite numbers")
-    return ArraySource(inputs, targets)
+    return ArraySource(inputs, targets, getattr(dataset, "classes", None))
 
 
 def class_numbers(labels: np.ndarray, classes: int, name: str) -> Tensor:

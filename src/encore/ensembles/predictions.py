@@ -80,15 +80,18 @@ def examples(data: DataModule, split: str) -> tuple[Source, Tensor]:
 
 
 def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:
-    """Class probabilities, float64 [n, classes], in the steps that Lightning's test takes."""
-    task, precision = parts.task, parts.trainer.precision_plugin
-    found = []
+    """Class probabilities, float64 [n, classes]."""
+    return parts.task.probabilities(outputs(parts, source, indices).double()).numpy()  # type: ignore[operator]
+
+
+def outputs(parts: Parts, source: Source, indices: Tensor) -> Tensor:
+    """What the net makes of raw inputs, on the CPU, [n, num_outputs], in the steps that Lightning's test takes."""
+    precision, found = parts.trainer.precision_plugin, []
     with torch.inference_mode():
         for inputs, _ in parts.data.evaluation(source, indices):
             with precision.forward_context():  # not around the loader, whose batches are float32
-                found.append(task(precision.convert_input(inputs)))
-        outputs = torch.cat(found).cpu().double()
-        return task.probabilities(outputs).numpy()  # type: ignore[operator]
+                found.append(parts.task(precision.convert_input(inputs)))
+        return torch.cat(found).cpu()
 
 
 def sha256(source: Source, indices: Tensor, classes: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from encore.errors import InputError
 from encore.record.result import Result
-from encore.results.runs import folders_of
+from encore.results.runs import folders_of, unfinished
 from encore.results.table import Table, mixture, read
 
 
@@ -62,14 +62,3 @@ def differences(table: Table, by: Sequence[str] = ()) -> list[str]:
     if code := [name.removeprefix("code ") for name in mixture(table) if name.startswith("code ")]:
         said.append(f"They were made by different code: {', '.join(code)}.")
     return said
-
-
-def unfinished(folder: Path) -> str | None:
-    """Why a folder's run has nothing to give, or None."""
-    try:
-        run = Result.read(folder)
-    except InputError as problem:
-        return str(problem)
-    if run.status == "finished":
-        return None
-    return f"{folder} is {run.status}" + (f": {run.error.splitlines()[0]}" if run.error else "")

@@ -62,3 +62,14 @@ def results(folder: Path) -> tuple[list[Result], list[str]]:
         except InputError as problem:
             unreadable.append(str(problem))
     return sorted(read, key=lambda result: result.started), unreadable
+
+
+def unfinished(folder: Path) -> str | None:
+    """Why a folder's run has nothing to give, or None."""
+    try:
+        run = Result.read(folder)
+    except InputError as problem:
+        return str(problem)
+    if run.status == "finished":
+        return None
+    return f"{folder} is {run.status}" + (f": {run.error.splitlines()[0]}" if run.error else "")

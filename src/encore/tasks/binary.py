@@ -35,3 +35,7 @@ class Binary(Supervised):
         """Of both classes."""
         one = outputs.sigmoid()
         return torch.cat([1 - one, one], 1)
+
+    def decision(self, outputs: Tensor) -> Tensor:
+        """Class 1 where its probability is above 0.5 in the outputs' own precision."""
+        return (self.prediction(outputs) > 0.5).long()

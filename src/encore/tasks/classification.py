@@ -35,6 +35,10 @@ class Classification(Supervised):
         """Their softmax."""
         return outputs.softmax(1)
 
+    def decision(self, outputs: Tensor) -> Tensor:
+        """The largest one's."""
+        return outputs.argmax(1)
+
     def truth(self, targets: Tensor) -> Tensor:
         """Class numbers [n]; probabilities count as their largest."""
         return targets if targets.ndim == 1 else targets.argmax(1)

@@ -79,6 +79,10 @@ class Supervised(pl.LightningModule):
         """Class probabilities [n, classes] of outputs [n, num_outputs]; only tasks with classes have them."""
         raise NotImplementedError
 
+    def decision(self, outputs: Tensor) -> Tensor:
+        """Class numbers, int64 [n], that metrics count as predicted, of outputs [n, num_outputs]."""
+        raise NotImplementedError
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [n, num_outputs] of normalised inputs [n, *shape]."""
         return self.net(inputs)
