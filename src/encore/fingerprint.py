@@ -33,7 +33,7 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "benchmark/", "claims/", "ensembles/", "models/", "results/", "sharpness/", "sweep/",
+    "benchmark/", "claims/", "ensembles/", "models/", "pictures/", "results/", "sharpness/", "sweep/",
     "command.py", "help.py", "reopened.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
         "clock", "environment", "git", "graph", "manifest", "profile", "rebuild", "source", "summary", "terminal",
