@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import end
-from encore.errors import ConfigError, InputError
+from encore.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,10 +22,13 @@ def main() -> None:
     """Run the command."""
     wanted = arguments()
     from encore.compose import config_from
+    from encore.config import has_test, without_test
 
     cfg = config_from(wanted.settings)
     if cfg["data"]["bootstrap"] is not None:
         raise ConfigError("data.bootstrap is each member's own here: leave it out")
+    if not has_test(cfg):
+        raise ConfigError(f"this learner {without_test(cfg)}")
     if cfg["fresh"]:
         raise ConfigError("fresh=true would run all members again at each start: --out and runs_dir name new folders")
     # torch only from here: a mistake is answered at once
@@ -107,19 +110,13 @@ def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "Findings":
 
 
 def even_weights(cfg: dict) -> "np.ndarray":
-    """Weights of the source's examples, [n]: those for training all alike, the others none.
-
-    Raises:
-        InputError: there is no test set to look at.
-    """
+    """Weights of the source's examples, [n]: those for training all alike, the others none."""
     import numpy as np
 
     from encore.data.module import DataModule
 
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
     data.setup()
-    if not data.sizes["test"]:
-        raise InputError(f"data={cfg['data']['name']} has no test set: data.test_fraction=0.2 makes one")
     weights = np.zeros(len(data.source.targets))
     weights[data.pool.numpy()] = 1 / len(data.pool)
     return weights

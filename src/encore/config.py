@@ -64,6 +64,7 @@ RULES: dict[str, Rule] = {
     "threads": integer(1),
     "steps_per_execution": integer(1),
     "fresh": boolean,
+    "test": boolean,
     "runs_dir": text,
     "data_dir": text,
     "monitor.metric": text,
@@ -220,8 +221,21 @@ def has_validation(cfg: dict) -> bool:
 
 
 def has_test(cfg: dict) -> bool:
-    """Whether there is a test set."""
-    return bool(cfg["data"].get("test")) or cfg["data"]["test_fraction"] > 0
+    """Whether there is a test set, and the run reads it."""
+    held_out = cfg["data"].get("test") or cfg["data"]["test_fraction"] > 0
+    return bool(held_out) and opens_test(cfg)
+
+
+def opens_test(cfg: dict) -> bool:
+    """Whether the run looks at a test set, where there is one."""
+    return cfg.get("test", True) and cfg["trainer"].get("limit_test_batches") != 0
+
+
+def without_test(cfg: dict) -> str:
+    """Why a run has no test metrics, and what to do about it."""
+    if not opens_test(cfg):
+        return "left its test set closed (test=false); the same run with test=true reads it"
+    return f"has no test set: data={cfg['data']['name']} has none; data.test_fraction=0.2 holds one out"
 
 
 def show(value: Any) -> str:

@@ -12,7 +12,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from encore.build import build, build_all
-from encore.config import OUR_SETTINGS, leaves
+from encore.config import OUR_SETTINGS, has_test, leaves, opens_test, without_test
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Interrupted, Preempted
 from encore.execution import Execution
@@ -116,13 +116,12 @@ def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
     """Test a checkpoint's weights as the run did, on one device, writing nothing but into `scratch`.
 
     Raises:
-        EncoreError: the checkpoint, the data or the config cannot be used, or there is no test set.
+        EncoreError: the checkpoint, the data or the config cannot be used, or the run has no test set.
     """
+    if not has_test(cfg):
+        raise InputError(f"the run {without_test(cfg)}")
     with quiet():
-        parts = restored(cfg, checkpoint, scratch)
-        if not parts.data.sizes["test"]:
-            raise InputError(f"data={cfg['data']['name']} has no test set")
-        return score(parts)
+        return score(restored(cfg, checkpoint, scratch))
 
 
 def restored(cfg: dict, checkpoint: Path, scratch: Path) -> Parts:
@@ -156,7 +155,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop) -> Parts:
     torch.set_num_threads(max(1, cfg["threads"] // device_count(cfg)))
     check_accelerator(cfg)
     allow_tf32(cfg["trainer"].get("tf32"))
-    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
+    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"], test=opens_test(cfg))
     data.setup()
     task = build_task(cfg)
     rehearse(cfg, task)
@@ -278,7 +277,7 @@ def told_to_stop() -> Iterator[None]:
 
 
 def test(parts: Parts, best: Path) -> dict[str, float]:
-    """Load the best weights and test them, once; nothing where there is no test set."""
+    """Load the best weights and test them, once; nothing where there is none to look at."""
     give_back_memory()
     parts.trainer.strategy.barrier()
     if parts.checkpoints is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from encore.config import has_test, has_validation, logged, show
+from encore.config import has_test, has_validation, logged, opens_test, show
 from encore.rules import Rule, integer, number, one_of, text
 
 SUBJECTS = ("metric", "parameter", "gradient", "inputs", "status")
@@ -158,6 +158,8 @@ def problems(cfg: dict) -> list[str]:
     for place, entry in enumerate(claims):
         said = list(malformed(entry)) or list(impossible(Claim(**entry), cfg))
         found += [f"claims[{place}]{problem}" for problem in said]
+    if found and not opens_test(cfg):
+        found.append("test=false leaves the test set closed")
     return found
 
 

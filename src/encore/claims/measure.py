@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from encore.claims.claim import Claim
+from encore.config import opens_test
 from encore.data.offline import downloads_refused
 from encore.errors import Busy, ConfigError, Diverged, InputError, NotReproduced
 from encore.fingerprint import fingerprint
@@ -161,6 +162,6 @@ def opened(cfg: dict) -> "DataModule":
     """A config's data, read and split."""
     from encore.data.module import DataModule
 
-    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
+    data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"], test=opens_test(cfg))
     data.setup()
     return data

@@ -27,6 +27,7 @@ class DataModule(pl.LightningDataModule):
         recipe: the config's `data`, plain values.
         data_dir: where files are.
         seed: of the order of training examples.
+        test: whether the test set may be looked at; if not, it is never opened.
 
     Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], or numbers, float32 [k, 1], on the
     trainer's device.
@@ -36,9 +37,9 @@ class DataModule(pl.LightningDataModule):
         pool: the training examples before the bootstrap, each once.
     """
 
-    def __init__(self, recipe: dict, data_dir: str, seed: int) -> None:
+    def __init__(self, recipe: dict, data_dir: str, seed: int, test: bool = True) -> None:
         super().__init__()
-        self.recipe, self.data_dir, self.seed = recipe, Path(data_dir), seed
+        self.recipe, self.data_dir, self.seed, self.test = recipe, Path(data_dir), seed, test
         self.placed: dict[tuple[int, torch.device], Gather] = {}
         self.memory = Memory()
         self.test_source: Source | None = None
@@ -81,11 +82,13 @@ class DataModule(pl.LightningDataModule):
         drawn_by = read_weights(Path(weights), len(self.source.targets)) if weights else None
         return bootstrap(pool, number, self.recipe["split_seed"], drawn_by)
 
-    def open_test(self) -> tuple[Source, Tensor]:
-        """The test examples: a source, and which of it they are."""
-        recipe = self.recipe
+    def open_test(self) -> tuple[Source | None, Tensor]:
+        """The test examples: a source, and which of it they are; none of them where they may not be looked at."""
+        recipe, none = self.recipe, self.split.test[:0]
         if not recipe.get("test"):
-            return self.source, self.split.test
+            return self.source, self.split.test if self.test else none
+        if not self.test:
+            return None, none
         source = open_source(recipe["test"], recipe, self.data_dir)
         return source, torch.arange(len(source.targets))
 
@@ -101,15 +104,19 @@ class DataModule(pl.LightningDataModule):
         """The test set, read again where it was let go of.
 
         Raises:
-            InputError: it cannot be read any more, or has changed.
+            InputError: it may not be looked at, cannot be read any more, or has changed.
         """
+        if not self.test:
+            raise InputError(f"the test set of data={self.recipe['name']} stays closed: the run has test=false")
         if self.test_source is None:
-            self.test_source, self.test_indices = self.open_test()
-            if examples_sha256(self.test_source) != self.test_sha256:
+            source, self.test_indices = self.open_test()
+            assert source is not None
+            if examples_sha256(source) != self.test_sha256:
                 raise InputError(
                     f"the test set of data={self.recipe['name']} has changed since the run began\n"
                     "bring its files back, and the same command goes on"
                 )
+            self.test_source = source
         return self.test_source
 
     def check_batch_size(self) -> None:

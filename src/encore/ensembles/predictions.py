@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from encore.config import has_test, without_test
 from encore.data.module import DataModule
 from encore.data.normalize import CHUNK
 from encore.data.sources import Source
@@ -58,6 +59,8 @@ def predict(folder: Path, split: str = "test", weights: Path | None = None) -> P
     cfg = recorded_config(folder)
     if cfg["data"]["num_classes"] is None:
         raise InputError(f"{folder} predicts numbers; only classes can be put together")
+    if split == "test" and not has_test(cfg):
+        raise InputError(f"{folder} {without_test(cfg)}")
     if weights is not None:
         cfg["data"]["weights"] = {"path": str(weights)}
     with reopened(folder, cfg, BEST) as parts:

@@ -113,7 +113,8 @@ class Manifest:
 
 def examples(data: DataModule) -> str | None:
     """The digest of all inputs and targets as they were read; None where they are not all in memory."""
-    held = {"train": data.source, "test": data.test_source}
+    sources = {"train": data.source, "test": data.test_source}
+    held = {split: source for split, source in sources.items() if source is not None}  # a closed test set is not read
     tensors = {
         f"{split} {part}": getattr(source, part, None)
         for split, source in held.items()

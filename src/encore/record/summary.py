@@ -22,7 +22,8 @@ def before(
     start: str | None,
 ) -> None:
     """Say in a few lines what is going to run."""
-    sizes = ", ".join(f"{count:,} {split}" for split, count in data.sizes.items())
+    shown = {split: f"{count:,} {split}" for split, count in data.sizes.items()}
+    sizes = ", ".join((shown if data.test else {**shown, "test": "test closed"}).values())
     parameters = sum(parameter.numel() for parameter in task.parameters())
     schedule, augmented = cfg["scheduler"]["name"], " + ".join(cfg["augment"] or {}) or "none"
     limits = cfg["trainer"]
@@ -65,12 +66,14 @@ def after(result: Result) -> None:
         if best.get("monitor")
         else "the last weights"
     )
+    tested = any(name.startswith("test/") for name in result.metrics)
     log.info(
-        "\n%s\n\n%d epochs, %d steps, %.1f s; test with %s\n%s\n%s --logdir %s",
+        "\n%s\n\n%d epochs, %d steps, %.1f s; %s %s\n%s\n%s --logdir %s",
         table(result.metrics),
         result.epochs,
         result.steps,
         result.seconds,
+        "test with" if tested else "no test; best.ckpt has",
         chosen,
         result.folder,
         tensorboard(),

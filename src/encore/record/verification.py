@@ -62,8 +62,10 @@ def compare(recorded: Path, again: Path) -> Comparison:
         *of_metrics(before, after),
     ]
     apart = [size for _, size in found if size is not None]
+    untested = "" if any(name.startswith("test/") for name in before["metrics"]) else " (none of a test set)"
     return Comparison(
-        f"{len(first):,} losses, {len(before['weights'])} tensors, {len(before['metrics'])} metrics, batch order",
+        f"{len(first):,} losses, {len(before['weights'])} tensors, {len(before['metrics'])} metrics{untested}, "
+        "batch order",
         words="; ".join(words for words, _ in found),
         same=not apart,
         relative=max(apart, default=0.0),

@@ -85,7 +85,9 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
             group.lost.append(f"{group.label}, {which}: {reason(run, metric)}")
     if not any(group.found for group in found.values()):
         metrics = {name for run in table.runs for name in run.metrics}
-        raise InputError(f"none of these runs is finished and has {metric}{suggestion(metric, metrics)}")
+        closed = metric.startswith("test/") and "false" in set(table.settings.get("test", ()))
+        why = "; test=false left the test set closed" if closed else suggestion(metric, metrics)
+        raise InputError(f"none of these runs is finished and has {metric}{why}")
     return list(found.values())
 
 
