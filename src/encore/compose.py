@@ -4,10 +4,12 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -69,13 +71,20 @@ def literal(value: Any) -> str:
     return "'" + re.sub(r"(\\+)(?='|$)", r"\1\1", str(value)).replace("'", "\\'") + "'"
 
 
-def composed(overrides: list[str]) -> DictConfig:
-    """The config that train.py would compose; in a process that already uses Hydra, too."""
+def composed(overrides: list[str], with_hydra: bool = False) -> DictConfig:
+    """The config that train.py would compose, with Hydra's own part or without."""
+    with hydra_here():
+        return compose("train", overrides=overrides, return_hydra_config=with_hydra)
+
+
+@contextmanager
+def hydra_here() -> Iterator[ConfigLoader]:
+    """Hydra on configs/, in a process that already uses it, too; its errors explained."""
     previous = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            return compose("train", overrides=overrides)
+            yield GlobalHydra.instance().config_loader()
     except MISTAKES as mistake:
         raise ConfigError(explain(mistake)) from mistake
     finally:

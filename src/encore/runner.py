@@ -5,8 +5,11 @@ from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
-from encore.record.record import Record
-from encore.record.result import Result
+from encore.errors import Busy, Diverged
+from encore.fingerprint import fingerprint
+from encore.record.lock import waiting_for
+from encore.record.record import Record, folder_of
+from encore.record.result import Result, readable
 from encore.stopping import Stop
 
 if TYPE_CHECKING:
@@ -32,3 +35,24 @@ def execute(cfg: dict, watchers: "Callable[[], list[pl.Callback]]" = list, *, si
         from encore.training import train
 
         return train(cfg, record, stop, watchers())
+
+
+def result_of(cfg: dict) -> Result:
+    """What a run gave, run silently if it has neither finished nor diverged before.
+
+    Raises:
+        EncoreError: it could not be run to its end.
+    """
+    mark = fingerprint(cfg)
+    folder = folder_of(cfg, mark)
+    while True:
+        before = readable(folder)
+        if before is not None and (before.status, before.fingerprint) == ("diverged", mark):  # it would do so again
+            return before
+        try:
+            return execute(cfg, silent=True)
+        except Diverged:
+            return Result.read(folder)
+        except Busy:  # its result will be ours, too
+            with waiting_for(folder, seconds=0.5):
+                pass

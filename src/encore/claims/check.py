@@ -6,10 +6,11 @@ from tqdm import tqdm
 
 from encore.claims.claim import Claim
 from encore.claims.experiments import recipe
-from encore.claims.measure import result_of
 from encore.claims.table import Verdicts
 from encore.claims.verdict import Run, judge
+from encore.data.offline import downloads_refused
 from encore.errors import ConfigError, InputError
+from encore.runner import result_of
 
 Name = tuple[str, int]  # a run, by its experiment and seed
 
@@ -54,7 +55,8 @@ def run_all(needed: dict[Name, bool]) -> dict[Name, Run]:
         bar.set_postfix_str(f"{experiment}, seed {seed}")
         cfg = recipe(experiment, seed=seed)
         try:
-            found[experiment, seed] = cfg, result_of(cfg) if needed[experiment, seed] else None
+            with downloads_refused():
+                found[experiment, seed] = cfg, result_of(cfg) if needed[experiment, seed] else None
         except (InputError, ConfigError) as problem:
             found[experiment, seed] = cfg, type(problem)(f"experiment={experiment}: {problem}")
     return found

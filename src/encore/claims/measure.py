@@ -7,41 +7,13 @@ import numpy as np
 from encore.claims.claim import Claim
 from encore.config import opens_test
 from encore.data.offline import downloads_refused
-from encore.errors import Busy, ConfigError, Diverged, InputError, NotReproduced
-from encore.fingerprint import fingerprint
-from encore.record.lock import waiting_for
-from encore.record.record import folder_of
-from encore.record.result import Result, readable
-from encore.runner import execute
+from encore.errors import ConfigError, InputError, NotReproduced
+from encore.record.result import Result
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from encore.data.module import DataModule
-
-
-def result_of(cfg: dict) -> Result:
-    """What a run gave, run if it has neither finished nor diverged before; what it says is in its train.log.
-
-    Raises:
-        NotHere: its data are not on this machine.
-        NoDevice: its device is not.
-        EncoreError: it could not be run to its end.
-    """
-    mark = fingerprint(cfg)
-    folder = folder_of(cfg, mark)
-    while True:
-        before = readable(folder)
-        if before is not None and (before.status, before.fingerprint) == ("diverged", mark):  # it would do so again
-            return before
-        try:
-            with downloads_refused():
-                return execute(cfg, silent=True)
-        except Diverged:
-            return Result.read(folder)
-        except Busy:  # its result will be ours, too
-            with waiting_for(folder, seconds=0.5):
-                pass
 
 
 def measure(claim: Claim, cfg: dict, result: Result | None) -> np.ndarray:

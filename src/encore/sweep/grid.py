@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
@@ -15,6 +12,7 @@ from encore.compose import suggestion
 from encore.config import leaves
 from encore.errors import ConfigError
 from encore.sweep.board import Job, varying
+from encore.sweep.combinations import combinations, parsed
 from encore.sweep.launch import launching
 from encore.sweep.place import Setup
 from encore.sweep.report import report
@@ -33,12 +31,7 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
         ConfigError: a value cannot be part of a grid.
         SystemExit: a run failed.
     """
-    overrides = parsed(setup, words)
-    if endless := [each.input_line for each in overrides if each.is_interval_sweep()]:
-        raise ConfigError(f"{', '.join(map(str, endless))}: hydra.sweeper.sampler=tpe searches an interval")
-    jobs = list(dict.fromkeys(map(tuple, BasicSweeper.split_arguments(overrides, None)[0])))
-    if not jobs:
-        raise ConfigError("the sweep has no runs: a range has no values")
+    jobs = combinations(parsed(setup.loader, words))
     names: set[str] = set()
     for job in tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1):
         names |= dict(leaves(composed(setup, job))).keys()
@@ -55,12 +48,6 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     lost = [f"{launch.board.labels[each.number]}: {each.said}" for each in outcomes if not each.folder]
     report(folders, lost, setup.place.folder, settings.by, metric, lower=False)
     launch.end(max((outcome.code for outcome in outcomes), default=0))
-
-
-def parsed(setup: Setup, words: Sequence[str]) -> list[Override]:
-    """Overrides in Hydra's grammar; of two for one setting the last one holds."""
-    parser = OverridesParser.create(config_loader=setup.loader)
-    return list({each.get_key_element(): each for each in parser.parse_overrides(list(words))}.values())
 
 
 def composed(setup: Setup, job: Job) -> dict[str, Any]:

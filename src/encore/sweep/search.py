@@ -17,7 +17,8 @@ from encore.config import MISSING, leaves, look_up, monitored
 from encore.errors import CannotWrite, ConfigError, InputError, Interrupted, Preempted
 from encore.fingerprint import fingerprint, hash_of
 from encore.sweep.board import Job
-from encore.sweep.grid import check_by, composed, parsed
+from encore.sweep.combinations import parsed
+from encore.sweep.grid import check_by, composed
 from encore.sweep.judge import Judgement, reason
 from encore.sweep.launch import Launch, launching
 from encore.sweep.outcome import Outcome
@@ -50,7 +51,7 @@ class Searching:
         if settings.pruner is not None:
             build(settings.pruner, what="hydra.sweeper.pruner")
         self.setup, self.settings, self.count = setup, settings, settings.trials
-        overrides = parsed(setup, given)
+        overrides = parsed(setup.loader, given)
         fixed = BasicSweeper.split_arguments([each for each in overrides if not each.is_sweep_override()], None)[0][0]
         # A study is of one number of threads, which are part of a run, whatever launches it.
         own = [] if any(word.startswith("threads=") for word in fixed) else [f"threads={available_cores()}"]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from encore.compose import literal
 from encore.errors import ConfigError
+from encore.sweep.combinations import axes
 from encore.sweep.grid import grid
 from encore.sweep.launch import threads
 from encore.sweep.place import Setup
@@ -27,7 +27,7 @@ def sweep(setup: Setup, given: dict[str, Any], arguments: Sequence[str]) -> None
     count = threads(setup.config.hydra.launcher)
     words = [
         *([f"threads={count}"] if count else []),
-        *(f"{key}={value if isinstance(value, str) else literal(value)}" for key, value in settings.params.items()),
+        *axes(settings.params),
         *arguments,
     ]
     if settings.sampler is None:
