@@ -32,11 +32,12 @@ def main() -> None:
     if cfg["fresh"]:
         raise ConfigError("fresh=true would run all members again at each start: --out and runs_dir name new folders")
     # torch only from here: a mistake is answered at once
+    from encore.fingerprint import fingerprint
     from encore.record.lock import held
-    from encore.results.findings import kept_in
+    from encore.results.findings import claim, kept_in
 
     with kept_in(wanted.out), held(wanted.out):
-        claim(wanted.out, cfg)
+        claim(wanted.out, "boosting", fingerprint(cfg))
         boost(wanted.settings, cfg, wanted.members, wanted.out).conclude(wanted.out)
 
 
@@ -52,21 +53,6 @@ def arguments() -> argparse.Namespace:
     if wanted.members < 1:
         raise ConfigError(f"--members {wanted.members}: at least 1")
     return wanted
-
-
-def claim(out: Path, cfg: dict) -> None:
-    """Keep a folder to one boosting, whose members all refer to the weights in it.
-
-    Raises:
-        ConfigError: it is another one's.
-    """
-    from encore.fingerprint import fingerprint
-    from encore.record.files import read_json, write_json
-
-    mark, file = {"fingerprint": fingerprint(cfg)}, out / "boosting.json"
-    if file.exists() and read_json(file) != mark:
-        raise ConfigError(f"{out} is of another boosting, or of other code: --out names a new folder")
-    write_json(file, mark)
 
 
 def boost(words: Sequence[str], cfg: dict, count: int, out: Path) -> "Findings":

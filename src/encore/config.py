@@ -22,6 +22,12 @@ from encore.rules import (
 # Settings of `trainer` that are not of Lightning's.
 OUR_SETTINGS = ("channels_last", "tf32", "compile", "cuda_graphs", "profile")
 
+# Settings of the data that do not change which examples are for test, nor what is in them.
+OF_TRAINING = (
+    "data.batch_size", "data.bootstrap", "data.drop_last", "data.eval_batch_size", "data.fold", "data.folds",
+    "data.fraction", "data.normalize", "data.shuffle", "data.val_fraction", "data.weights",
+)  # fmt: skip
+
 PRECISIONS = (
     "32-true", "32", "64-true", "64", "16-mixed", "bf16-mixed", "16-true", "bf16-true", 32, 64,
 )  # fmt: skip

@@ -33,8 +33,8 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "torchmetrics", "numpy"
 # What of src/encore changes no bit of a result: parts that only count where a config uses them, and what shows,
 # describes or compares runs.
 NOT_CORE = (
-    "benchmark/", "claims/", "ensembles/", "models/", "pictures/", "results/", "sharpness/", "sweep/",
-    "command.py", "help.py", "reopened.py", "trust.py", "callbacks/progress.py",
+    "benchmark/", "claims/", "cross_validation/", "ensembles/", "models/", "pictures/", "results/", "sharpness/",
+    "sweep/", "command.py", "help.py", "reopened.py", "trust.py", "callbacks/progress.py",
     *(f"record/{name}.py" for name in (
         "clock", "environment", "git", "graph", "manifest", "profile", "rebuild", "source", "summary", "terminal",
         "verification",

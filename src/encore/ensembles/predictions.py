@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from encore.config import has_test, without_test
+from encore.config import OF_TRAINING, has_test, without_test
 from encore.data.module import DataModule
 from encore.data.normalize import CHUNK
 from encore.data.sources import Source
@@ -20,12 +20,6 @@ from encore.reopened import reopened
 from encore.results.table import Table
 from encore.training import Parts
 from encore.trust import recorded_config
-
-# Settings of the data that do not change which examples are for test, nor what is in them.
-OF_TRAINING = (
-    "data.batch_size", "data.bootstrap", "data.drop_last", "data.eval_batch_size", "data.fold", "data.folds",
-    "data.fraction", "data.normalize", "data.shuffle", "data.val_fraction", "data.weights",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

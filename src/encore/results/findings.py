@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from encore.errors import CannotWrite
-from encore.record.files import replace, write_text
+from encore.errors import CannotWrite, ConfigError
+from encore.record.files import read_json, replace, write_json, write_text
 from encore.results.report import Rows, aligned, drawn, literal, markdown, number
 
 
@@ -97,6 +97,24 @@ def kept_in(folder: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):  # it is not empty, or another process's end took it away
             folder.rmdir()
+
+
+def claim(folder: Path, name: str, mark: str) -> None:
+    """Keep a folder to one command with one set of runs: started again, it goes on; another one goes elsewhere.
+
+    Args:
+        folder: that findings are written to.
+        name: of the findings.
+        mark: the same for the same runs.
+
+    Raises:
+        ConfigError: the folder is another one's.
+    """
+    file, mine = folder / f"{name}.json", {"fingerprint": mark}
+    if file.exists() and read_json(file) != mine:
+        called = name.replace("_", "-")
+        raise ConfigError(f"{folder} is of another {called}, or of other code: --out names a new folder")
+    write_json(file, mine)
 
 
 def measured(name: str, *parts: np.ndarray | None, sign: str = "") -> list[str]:

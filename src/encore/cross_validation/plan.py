@@ -1,0 +1,188 @@
+"""What a cross-validation runs: each combination of values on every fold, and the chosen one on all examples."""
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
+
+from encore.compose import composed, hydra_here, plain
+from encore.config import OF_TRAINING, has_validation, leaves, monitored
+from encore.errors import ConfigError
+from encore.fingerprint import COSMETIC, fingerprint, hash_of
+from encore.sweep.combinations import axes, combinations, parsed
+
+# Settings that are not the user's here.
+OURS = {
+    "data.folds": "--folds says how many there are",
+    "data.fold": "each is held out once",
+    "test": "the last run alone reads the test set, once",
+    "fresh": "it would run everything again at each start; runs_dir names a new folder",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A combination of values to choose from.
+
+    Attributes:
+        values: by setting, as they are written.
+        words: the overrides of its runs.
+    """
+
+    values: dict[str, str]
+    words: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return " ".join(f"{name}={value}" for name, value in self.values.items())
+
+    def on_fold(self, fold: int, folds: int) -> dict:
+        """The config of a run that is validated on one fold, trains on the others, and leaves the test set closed."""
+        return self.config({"data.folds": folds, "data.fold": fold, "test": False})
+
+    def on_all(self) -> dict:
+        """The config of a run that trains on all that is not for test, and is tested."""
+        return self.config({"data.folds": None, "data.fold": 0, "data.val_fraction": 0})
+
+    def config(self, changes: dict[str, Any]) -> dict:
+        """What train.py would compose with these settings, too, but without composing all of it each time."""
+        changed = copy.deepcopy(self.common)
+        for path, value in changes.items():
+            OmegaConf.update(changed, path, value)
+        return plain(changed)
+
+    @cached_property
+    def common(self) -> DictConfig:
+        """What its runs have in common, not resolved yet."""
+        return composed(list(self.words))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cross-validation that can be begun.
+
+    Attributes:
+        candidates: two or more.
+        folds: how many.
+        metric: of the fold that is held out, by which is chosen.
+        mode: `min` or `max`.
+        mark: the same for the same runs.
+    """
+
+    candidates: list[Candidate]
+    folds: int
+    metric: str
+    mode: str
+    mark: str
+
+    @property
+    def settings(self) -> list[str]:
+        """Those that have several values."""
+        return list(self.candidates[0].values)
+
+
+def plan(words: Sequence[str], folds: int) -> Plan:
+    """Plan a cross-validation, and find what cannot be before anything runs.
+
+    Args:
+        words: overrides as for train.py, some with several values, or with the file of a sweep that has some.
+        folds: how many.
+
+    Raises:
+        ConfigError: there is nothing to choose from or by, or a combination cannot run, or not be compared.
+    """
+    if folds < 2:
+        raise ConfigError(f"--folds {folds}: at least 2, of which one is held out")
+    candidates = candidates_of(words)
+    on_fold, on_all = [], []
+    for candidate in tqdm(candidates, "composing", unit=" combinations", leave=False, disable=None, delay=1):
+        with mistakes_of(f"{candidate.label}, on a fold"):
+            on_fold.append(candidate.on_fold(0, folds))
+        with mistakes_of(f"{candidate.label}, on all that is not for test"):
+            on_all.append(candidate.on_all())
+    marks = [fingerprint(cfg) for cfg in [*on_fold, *on_all]]
+    if len(set(marks)) < len(marks):
+        raise ConfigError(f"{', '.join(candidates[0].values)}: several of these values make the same run")
+    check_metric(on_fold[0])
+    check_comparable(on_fold)
+    return Plan(candidates, folds, *monitored(on_fold[0]), hash_of([folds, marks]))
+
+
+def candidates_of(words: Sequence[str]) -> list[Candidate]:
+    """Every combination of the values given.
+
+    Raises:
+        ConfigError: there are fewer than two, or a setting is given that is not the user's here.
+    """
+    with hydra_here() as loader:
+        overrides = parsed(loader, [*of_file(words), *words])
+        for each in overrides:
+            check_given(each.get_key_element().lstrip("+"))
+        jobs = combinations(overrides)
+    names = [each.get_key_element() for each in overrides if each.is_sweep_override()]
+    if len(jobs) < 2:
+        raise ConfigError("there is nothing to choose from: optim.lr=1e-3,1e-2,1e-1 gives a setting three values")
+    pairs = [dict(word.split("=", 1) for word in job) for job in jobs]
+    return [Candidate({name: pair[name] for name in names}, tuple(job)) for pair, job in zip(pairs, jobs, strict=True)]
+
+
+def of_file(words: Sequence[str]) -> list[str]:
+    """The values that a sweep's file has, where `sweep=…` names one."""
+    named = [word for word in words if word.startswith("sweep=")]
+    return axes(composed(named, with_hydra=True).hydra.sweeper.params) if named else []
+
+
+def check_given(name: str) -> None:
+    """Raise ConfigError if a setting is not the user's here."""
+    if name in OURS:
+        raise ConfigError(f"{name}: leave it out; {OURS[name]}")
+    if name.startswith(("hydra.", "hydra/")):
+        raise ConfigError(
+            f"{name}: here one run comes after the other; with any launcher, python train.py -m … test=false "
+            "data.folds=5 'data.fold=range(5)' makes the runs of the folds, which are then found"
+        )
+
+
+@contextmanager
+def mistakes_of(run: str) -> Iterator[None]:
+    """Say of which run a mistake is."""
+    try:
+        yield
+    except ConfigError as problem:
+        raise ConfigError(f"{run}: {problem}") from problem
+
+
+def check_metric(cfg: dict) -> None:
+    """Raise ConfigError if a run on a fold has nothing to be chosen by."""
+    metric = cfg["monitor"]["metric"]
+    if not has_validation(cfg):
+        raise ConfigError("trainer.limit_val_batches=0 looks at no fold: leave it out")
+    if not metric.startswith("val/"):
+        raise ConfigError(f"monitor.metric={metric} is not of the fold that is held out: val/loss is")
+
+
+def check_comparable(configs: Sequence[dict]) -> None:
+    """Raise ConfigError if combinations differ in what they have to have in common."""
+    common = [in_common(cfg) for cfg in configs]
+    for name, value in common[0].items():
+        if any(other.get(name) != value for other in common):
+            raise ConfigError(f"{name} cannot be chosen by a metric: give it one value")
+
+
+def in_common(cfg: dict) -> dict[str, Any]:
+    """What has to be the same: the seed, what is learned, what is judged by, and which examples there are."""
+    aside = (*OF_TRAINING, *COSMETIC)
+    data = {f"data.{name}": value for name, value in leaves(cfg["data"])}
+    return {
+        "seed": cfg["seed"],
+        "data": cfg["data"]["name"],
+        "task": cfg["task"]["_target_"],
+        "monitor": cfg["monitor"],
+        **{name: value for name, value in data.items() if not name.startswith(aside)},
+    }
