@@ -83,6 +83,7 @@ def test_whoever_asks_is_told_that_there_are_no_test_metrics(run, command, tmp_p
         evaluate(config_from(SHORT), folder / "checkpoints" / "best.ckpt", tmp_path)
     for words, code, said in (
         (["scripts/report.py", "runs"], 3, "has test/accuracy; test=false left the test set closed"),
+        (["scripts/draw.py", str(folder), "--what", "mistakes"], 3, "left its test set closed (test=false)"),
         (["scripts/boost.py", "test=false"], 1, "this learner left its test set closed"),
     ):
         answer = command(*words)

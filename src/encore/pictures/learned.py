@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from encore.config import without_test
 from encore.data.sources import ArraySource, Source
 from encore.ensembles.predictions import examples, outputs
 from encore.errors import InputError
@@ -54,7 +55,8 @@ class Learned:
             InputError: the run has no such split.
         """
         if not self.parts.data.sizes[split]:
-            raise InputError(f"{self.run.folder} has no {split} set")
+            why = without_test(self.cfg) if split == "test" else f"has no {split} set"
+            raise InputError(f"{self.run.folder} {why}")
         return examples(self.parts.data, split)
 
     def splits(self) -> Iterator[tuple[str, Tensor, Tensor]]:
