@@ -49,6 +49,7 @@ def changed(cfg, path, value):
         ("model.widths", [128, 0]),
         ("model.widths", 128),
         ("model.dropout", 1.0),
+        ("model.pool", 0),
         ("trainer.max_epochs", 0),
         ("trainer.precision", "8-bit"),
         ("monitor.mode", "best"),

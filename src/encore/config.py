@@ -100,6 +100,7 @@ RULES: dict[str, Rule] = {
     "model.depth": integer(1),
     "model.widen_factor": integer(1),
     "model.norm": one_of("none", "batch", "layer"),
+    "model.pool": integer(1),
     "optim.name": name,
     "optim.lr": positive,
     "optim.weight_decay": number(0),

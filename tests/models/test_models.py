@@ -63,3 +63,17 @@ def test_parameters(make, count):
 def test_what_cannot_be_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_averaged_pictures_have_fewer_features():
+    torch.manual_seed(0)
+    net, pictures = MLP([2, 4, 6], 3, [5], pool=2), torch.randn(7, 2, 4, 6)
+    blocks = pictures.unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2))
+    assert net.layers[0].in_features == 2 * 2 * 3
+    torch.testing.assert_close(net(pictures), net.layers(blocks.flatten(1)))
+
+
+@pytest.mark.parametrize(("shape", "pool"), [([1, 8, 9], 2), ([64], 2), ([1, 8, 8], 0)])
+def test_what_cannot_be_averaged_is_refused(shape, pool):
+    with pytest.raises(ValueError, match="can be averaged"):
+        MLP(shape, 3, [5], pool=pool)

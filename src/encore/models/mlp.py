@@ -22,6 +22,7 @@ class MLP(nn.Module):
         activation: a class of torch.nn, such as ReLU, GELU or Tanh.
         dropout: probability that a hidden unit is left out in training.
         norm: `none`, `batch` (Ioffe and Szegedy 2015) or `layer` (Ba et al. 2016).
+        pool: side of the squares of pixels that are averaged first; with 1 pictures stay as they are.
 
     Inputs [n, *in_shape], outputs logits [n, num_classes].
     """
@@ -34,14 +35,20 @@ class MLP(nn.Module):
         activation: str = "ReLU",
         dropout: float = 0.0,
         norm: str = "none",
+        pool: int = 1,
     ) -> None:
         super().__init__()
         if norm not in NORMS:
             raise ValueError(f"unknown norm {norm!r}; choose from {sorted(NORMS)}")
         if not hasattr(nn, activation):
             raise ValueError(f"unknown activation {activation!r}; it is a class of torch.nn, such as ReLU")
+        if pool != 1 and (len(in_shape) != 3 or pool < 1 or in_shape[1] % pool or in_shape[2] % pool):
+            raise ValueError(
+                f"inputs {list(in_shape)} are no pictures that can be averaged over {pool} × {pool} pixels"
+            )
+        self.pool = nn.AvgPool2d(pool) if pool > 1 else nn.Identity()
         layers: list[nn.Module] = []
-        units = math.prod(in_shape)
+        units = math.prod(in_shape) // pool**2
         for width in widths:
             layers.append(nn.Linear(units, width))
             if (normalize := NORMS[norm]) is not None:
@@ -54,4 +61,4 @@ class MLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits of a batch."""
-        return self.layers(inputs.flatten(1))
+        return self.layers(self.pool(inputs).flatten(1))
