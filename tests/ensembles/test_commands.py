@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 SHORT = {"trainer.max_epochs": 1, "data.fraction": 0.2, "logger": "none"}
-COMMANDS = ("ensemble", "boost", "bias_variance")
+COMMANDS = ("ensemble", "boost", "bias_variance", "gap")
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ COMMANDS = ("ensemble", "boost", "bias_variance")
         *((name, "--wrong", 1) for name in COMMANDS),
         ("ensemble", "nothing", 3),
         ("bias_variance", "nothing --by seed", 3),
+        ("gap", "nothing", 3),
+        ("gap", "nothing --split train", 1),
         ("boost", "seed=-1", 1),
         ("boost", "--members 0", 1),
         ("boost", "data.bootstrap=3", 1),

@@ -1,7 +1,7 @@
 """What finished runs predict: class probabilities of their best weights."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,40 +40,55 @@ class Predictions:
 
 
 def predict(folder: Path, split: str = "test", weights: Path | None = None) -> Predictions:
-    """What a run's best weights predict, with its normalisation, device and precision, on one device.
+    """What a run's best weights predict of a split; arguments as of `predict_splits`."""
+    (found,) = predict_splits(folder, [split], weights)
+    return found
+
+
+def predict_splits(
+    folder: Path, splits: Sequence[str], weights: Path | None = None, checkpoint: str = BEST
+) -> list[Predictions]:
+    """What a run's weights predict of each split, with its normalisation, device and precision, on one device.
 
     Args:
         folder: of a run.
-        split: `test`, `val`, or `train`, which is every training example once, whatever the bootstrap drew.
+        splits: `test`, `val`; `train`, which is every training example once, whatever the bootstrap drew; `drawn`,
+            which is what it drew, and the same where there is none.
         weights: where the weights are by which the bootstrap draws, if no longer where they were.
+        checkpoint: the file with the run's weights, best.ckpt or last.ckpt.
 
     Raises:
         InputError: the record, the checkpoint or the data cannot be used, or there is no such split.
     """
     cfg = recorded_config(folder)
     if cfg["data"]["num_classes"] is None:
-        raise InputError(f"{folder} predicts numbers; only classes can be put together")
-    if split == "test" and not has_test(cfg):
+        raise InputError(f"{folder} predicts numbers, and this is for classes")
+    if "test" in splits and not has_test(cfg):
         raise InputError(f"{folder} {without_test(cfg)}")
     if weights is not None:
         cfg["data"]["weights"] = {"path": str(weights)}
-    with reopened(folder, cfg, BEST) as parts:
-        source, indices = examples(parts.data, split)
-        if not len(indices):
-            raise InputError(f"{folder} has no {split} set")
-        return Predictions(
-            probabilities(parts, source, indices),
-            source.targets[indices].numpy(),
-            indices.numpy(),
-            sha256(source, indices, cfg["data"]["num_classes"]),
-        )
+    found = []
+    with reopened(folder, cfg, checkpoint) as parts:
+        for split in splits:
+            source, indices = examples(parts.data, split)
+            if not len(indices):
+                raise InputError(f"{folder} has no {split} set")
+            found.append(
+                Predictions(
+                    probabilities(parts, source, indices),
+                    source.targets[indices].numpy(),
+                    indices.numpy(),
+                    sha256(source, indices, cfg["data"]["num_classes"]),
+                )
+            )
+    return found
 
 
 def examples(data: DataModule, split: str) -> tuple[Source, Tensor]:
     """A split's source, and which examples of it they are."""
     if split == "test":
         return data.opened_test(), data.test_indices
-    return data.source, {"val": data.split.val, "train": data.pool}[split]
+    return data.source, {"val": data.split.val, "train": data.pool, "drawn": data.split.train}[split]
 
 
 def probabilities(parts: Parts, source: Source, indices: Tensor) -> np.ndarray:

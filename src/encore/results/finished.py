@@ -7,11 +7,16 @@ from pathlib import Path
 from encore.errors import InputError
 from encore.record.result import Result
 from encore.results.runs import folders_of, unfinished
-from encore.results.table import Table, mixture, read
+from encore.results.table import ABSENT, Table, mixture, read
 
 
-def finished(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
+def finished(given: Iterable[Path], least: int = 2, alike: bool = False) -> tuple[Table, list[str]]:
     """Read the finished runs among and below folders, each once, and say what is left out.
+
+    Args:
+        given: run folders, or folders of runs.
+        least: how many it takes.
+        alike: also runs that have the same weights as another; as members of one thing they count once.
 
     Returns:
         The runs, and what is left out, with the reasons.
@@ -29,7 +34,8 @@ def finished(given: Iterable[Path], least: int = 2) -> tuple[Table, list[str]]:
                 left_out.append(problem)
             else:
                 found.append(folder)
-    table, unreadable = read(different(dict.fromkeys(found), left_out))
+    each = dict.fromkeys(found)
+    table, unreadable = read(each if alike else different(each, left_out))
     left_out += unreadable
     for problem in left_out:
         print(f"left out: {problem}", file=sys.stderr)
@@ -57,8 +63,14 @@ def differences(table: Table, by: Sequence[str] = ()) -> list[str]:
         table: the runs.
         by: settings that are said elsewhere.
     """
-    settings = [name for name in table.different() if name not in by]
+    settings = dict.fromkeys(part(table, name) for name in table.different() if name not in by)
     said = [f"The runs differ in {', '.join(settings)}."] if settings else []
     if code := [name.removeprefix("code ") for name in mixture(table) if name.startswith("code ")]:
         said.append(f"They were made by different code: {', '.join(code)}.")
     return said
+
+
+def part(table: Table, setting: str) -> str:
+    """A setting, or the callback or the like that it is a setting of, where not every run has that."""
+    absent = (table.settings[setting] == ABSENT).any()
+    return setting.rpartition(".")[0] if absent and setting.count(".") > 1 else setting
