@@ -4,11 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from encore.command import end
+from encore.command import check_picture, end
 from encore.errors import InputError
 from encore.results.runs import below, ended
-
-KINDS = (".png", ".svg", ".pdf")
 
 
 def main() -> None:
@@ -26,8 +24,7 @@ def main() -> None:
     parser.add_argument("--log", action="store_true", help="logarithmic axes for the metrics")
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
-    if wanted.out.suffix not in KINDS:
-        raise InputError(f"--out {wanted.out}: the picture's ending is .png, .svg or .pdf")
+    check_picture(wanted.out)
     folders, empty = below(wanted.runs)
     kept, others = ended(folders)
     for problem in empty + others:

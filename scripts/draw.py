@@ -3,11 +3,9 @@
 import argparse
 from pathlib import Path
 
-from encore.command import end
+from encore.command import check_picture, end
 from encore.errors import ConfigError
 from encore.pictures.kinds import KINDS
-
-ENDINGS = (".png", ".svg", ".pdf")
 
 
 def main() -> None:
@@ -23,8 +21,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, help="of mistakes: how many at most (24)")
     parser.add_argument("--out", type=Path, default=Path("picture.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
-    if wanted.out.suffix not in ENDINGS:
-        raise ConfigError(f"--out {wanted.out}: the picture's ending is .png, .svg or .pdf")
+    check_picture(wanted.out)
     if wanted.count is not None and not 1 <= wanted.count <= 400:
         raise ConfigError(f"--count {wanted.count}: must be from 1 to 400")
     # Runs are looked at here, and torch is imported only where there are some to draw.

@@ -98,5 +98,6 @@ def test_a_claim_about_a_closed_test_set_is_refused(claim):
     claims = [{**claim, "source": "x"}]
     assert problems(config_from({"claims": claims})) == []
     said = problems(config_from({"claims": claims, "test": False}))
-    assert "choose from train" in said[0]
-    assert said[-1] == "test=false leaves the test set closed"
+    (problem,) = said
+    assert "left its test set closed (test=false)" in problem
+    assert "choose from train" in problem

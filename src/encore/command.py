@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from encore.errors import CannotWrite, ConfigError, EncoreError, Interrupted
 from encore.help import CONFIGS
@@ -48,3 +49,9 @@ def say_what_can_be_said() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def check_picture(out: Path) -> None:
+    """Raise ConfigError if a picture cannot be written so."""
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out {out}: the picture's ending is .png, .svg or .pdf")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from encore.directions import mode_of
 from encore.errors import ConfigError
 from encore.rules import (
     Rule,
@@ -194,7 +195,27 @@ def contradictions(cfg: dict) -> list[str]:
         if isinstance(metric, str) and known and metric not in known:
             without = "" if has_validation(cfg) else "; there is no validation set"
             found.append(f"{path}={metric} is never logged; choose from {', '.join(known)}{without}")
-    return found
+    metric, mode = cfg["monitor"]["metric"], cfg["monitor"]["mode"]
+    if mode_of(metric) not in (None, mode):
+        found.append(f"monitor.mode={mode} would choose the worst {metric}: monitor.mode={mode_of(metric)} the best")
+    return found + against_task(cfg)
+
+
+def against_task(cfg: dict) -> list[str]:
+    """What speaks against learning the targets of the data by the task."""
+    name, classes = cfg["data"]["name"], cfg["data"]["num_classes"]
+    module, _, task = str(cfg["task"]["_target_"]).rpartition(".")
+    if not module.startswith("encore.tasks."):
+        return []
+    if task == "Binary" and classes != 2:
+        has = "numbers as targets" if classes is None else f"{classes} classes"
+        return [f"task=binary is of two classes, and data={name} has {has}: task=classification or regression"]
+    if task in ("Regression", "Likelihood") and classes is not None:
+        return [
+            f"task={task.lower()} learns numbers, and data={name} has classes; "
+            "data.num_classes=null says that a dataset has numbers as targets"
+        ]
+    return []
 
 
 def against_resampling(data: dict) -> list[str]:
@@ -240,8 +261,10 @@ def opens_test(cfg: dict) -> bool:
 
 def without_test(cfg: dict) -> str:
     """Why a run has no test metrics, and what to do about it."""
-    if not opens_test(cfg):
+    if not cfg.get("test", True):
         return "left its test set closed (test=false); the same run with test=true reads it"
+    if not opens_test(cfg):
+        return "left its test set closed (trainer.limit_test_batches=0); the same run without that reads it"
     return f"has no test set: data={cfg['data']['name']} has none; data.test_fraction=0.2 holds one out"
 
 

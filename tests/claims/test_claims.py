@@ -147,6 +147,16 @@ def test_an_order_of_two_experiments(claims, seeds):
     assert (ended, "there is no experiment=othr" in complaint) == (1, True)
 
 
+def test_an_order_of_what_the_other_experiment_has_not_is_refused_before_anything_runs(claims, runs):
+    claims({"other": [{"status": "finished", "source": "here"}]}, recipe=EXPERIMENT.replace("epochs: 4", "epochs: 2"))
+    order = {"metric": "train/loss", "epoch": 3, "below": "other", "source": "here"}
+    before = set(runs.rglob("result.json"))
+    ended, _, complaint, _ = claims({"own": [order]}, "own", recipe=EXPERIMENT.replace("lr: 3.0", "lr: 0.7"))
+    assert ended == 1
+    assert "experiment=own claims of experiment=other.epoch=3: epoch 3 is claimed, but" in complaint
+    assert set(runs.rglob("result.json")) == before
+
+
 def test_a_figure_that_is_never_reached_fails(claims):
     never = {"metric": "train/loss", "reaches": 1e-9, "at_most": 4, "source": "here", "seeds": 2}
     ended, said, _, (found,) = claims({"own": [never]})

@@ -134,7 +134,7 @@ def test_without_a_test_set_it_is_said(validate):
         (["optim.lr=0.1,abc"], "optim.lr=abc, on a fold: optim.lr=abc: must be a number"),
         (
             ["optim.lr=0.1,1", "callbacks=early_stopping"],
-            "not for test: callbacks.early_stopping.monitor=val/loss is",
+            "callbacks.early_stopping.monitor=val/loss: the last run trains on all examples",
         ),
         (["optim.lr=0.1,1", "monitor.metric=train/loss"], "monitor.metric=train/loss is not of the fold"),
         (["optim.lr=0.1,1", "+trainer.limit_val_batches=0"], "looks at no fold"),

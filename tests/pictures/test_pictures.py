@@ -160,6 +160,14 @@ def test_pictures_are_those_that_were_mistaken(run):
     assert source.target[place] == found.targets[0]
 
 
+def test_a_net_with_more_outputs_than_classes_can_be_mistaken_for_any_of_them(run, tmp_path):
+    """Nothing is learned at such a rate."""
+    result = run({"task.num_outputs": 30, "optim.lr": 1e-9, "trainer.max_epochs": 1})
+    out = tmp_path / "wrong.png"
+    save(picture([result.folder], "mistakes"), out)
+    assert out.stat().st_size > 0
+
+
 def test_a_run_without_mistakes_or_without_such_a_set_says_so(run):
     few = {"data.fraction": 0.05, "data.val_fraction": 0.0, "data.batch_size": 24, "logger": "none"}
     result = run({**few, "trainer.max_epochs": 20, "optim.lr": 0.01})

@@ -133,7 +133,7 @@ def test_the_command_draws_what_has_ended_and_says_what_it_leaves_out(tmp_path, 
     ("words", "code", "message"),
     [
         (["failed"], 3, "none of these is a run that has ended"),
-        (["run", "--out", "curves.xyz"], 3, "the picture's ending is .png, .svg or .pdf"),
+        (["run", "--out", "curves.xyz"], 1, "the picture's ending is .png, .svg or .pdf"),
         (["run", "--metrics", "val/los"], 3, "has no val/los; it has optim/lr, val/loss, train/loss"),
         (["run", "--metrics", "loss", "--by", "optim.rate"], 1, "--by optim.rate is no setting of these runs"),
         (["run", "--foo"], 1, "unrecognized arguments: --foo"),

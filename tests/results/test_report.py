@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from encore.directions import lower_is_better
 from encore.errors import ConfigError, InputError
 from encore.results.axes import plain
 from encore.results.figures import band
 from encore.results.groups import groups, pairs
-from encore.results.metrics import lower_is_better
 from encore.results.study import report_on
 from encore.results.table import beside, differing, mixture, read
 

@@ -4,7 +4,7 @@ from itertools import chain
 
 from tqdm import tqdm
 
-from encore.claims.claim import Claim
+from encore.claims.claim import Claim, impossible
 from encore.claims.experiments import recipe
 from encore.claims.table import Verdicts
 from encore.claims.verdict import Run, judge
@@ -23,6 +23,8 @@ def check(recipes: dict[str, dict]) -> Verdicts:
         EncoreError: what stopped a run, such as a full disk or a signal; runs that are finished stay so.
     """
     claims = [(name, Claim(**entry)) for name, cfg in recipes.items() for entry in cfg["claims"]]
+    for name, claim in claims:
+        check_other(name, claim)
     sides = [(runs_of(name, claim), runs_of(claim.other, claim)) for name, claim in claims]
     needed: dict[Name, bool] = {}
     for (_, claim), both in zip(claims, sides, strict=True):
@@ -34,6 +36,12 @@ def check(recipes: dict[str, dict]) -> Verdicts:
             for (name, claim), (own, others) in zip(claims, sides, strict=True)
         ]
     )
+
+
+def check_other(experiment: str, claim: Claim) -> None:
+    """Raise ConfigError if the experiment that a claim compares with cannot have what is claimed."""
+    if claim.other is not None and (said := list(impossible(claim, recipe(claim.other)))):
+        raise ConfigError(f"experiment={experiment} claims of experiment={claim.other}{said[0]}")
 
 
 def runs_of(experiment: str | None, claim: Claim) -> list[Name]:

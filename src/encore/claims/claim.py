@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from encore.config import has_test, has_validation, logged, opens_test, show
+from encore.config import has_test, has_validation, logged, show, without_test
 from encore.rules import Rule, integer, number, one_of, text
 
 SUBJECTS = ("metric", "parameter", "gradient", "inputs", "status")
@@ -158,8 +158,6 @@ def problems(cfg: dict) -> list[str]:
     for place, entry in enumerate(claims):
         said = list(malformed(entry)) or list(impossible(Claim(**entry), cfg))
         found += [f"claims[{place}]{problem}" for problem in said]
-    if found and not opens_test(cfg):
-        found.append("test=false leaves the test set closed")
     return found
 
 
@@ -200,26 +198,27 @@ def impossible(claim: Claim, cfg: dict) -> Iterator[str]:
     splits = ["train", *["val"] * has_validation(cfg), *["test"] * has_test(cfg)]
     kept = bool(cfg["callbacks"].get("checkpoint"))
     if claim.metric is not None:
-        yield from no_metric(claim, claim.metric, cfg)
+        yield from misplaced(claim, claim.metric, cfg)
     elif claim.reaches is not None:
         yield f".reaches={claim.reaches:g}: only a metric reaches a figure"
     elif not claim.of_run and (claim.epoch is not None or claim.step is not None):
         yield ": inputs and first gradients are the same in every epoch; leave epoch and step out"
     elif claim.inputs and claim.inputs not in splits:
-        yield f".inputs={claim.inputs}: there is no such split; choose from {', '.join(splits)}"
+        yield f".inputs={claim.inputs}: the run {missing(claim.inputs, cfg)}; choose from {', '.join(splits)}"
     elif claim.step is not None or isinstance(claim.epoch, int) or claim.epoch == "all":
         yield ": only metrics are kept of every epoch or step; epoch: last or best"
     if not kept and (claim.parameter or claim.epoch == "best"):
         yield ": weights, and which epoch is the best, are known by callbacks.checkpoint alone, which is null"
 
 
-def no_metric(claim: Claim, metric: str, cfg: dict) -> Iterator[str]:
+def misplaced(claim: Claim, metric: str, cfg: dict) -> Iterator[str]:
     """What is wrong with the place of a metric."""
     known, epochs = logged(cfg, has_validation(cfg), has_test(cfg)), cfg["trainer"]["max_epochs"]
     count = len(claim.values)
     last = claim.epoch + max(count, 1) - 1 if isinstance(claim.epoch, int) else 0
     if known and metric not in known:
-        yield f".metric={metric} is never logged; choose from {', '.join(known)}"
+        why = f": the run {missing('test', cfg)}" if metric.startswith("test/") and not has_test(cfg) else ""
+        yield f".metric={metric} is never logged{why}; choose from {', '.join(known)}"
     elif sum(place is not None for place in (claim.epoch, claim.step, claim.reaches)) > 1:
         yield ": has more than one of epoch, step and reaches; one of them says which value is meant"
     elif metric.startswith("test/") and (claim.epoch, claim.step, claim.reaches) != (None, None, None):
@@ -234,3 +233,8 @@ def no_metric(claim: Claim, metric: str, cfg: dict) -> Iterator[str]:
         yield ".value: several values are those of consecutive epochs or steps; epoch: 1 or step: 1 says of which first"
     elif last > epochs:
         yield f".epoch={claim.epoch}: epoch {last} is claimed, but trainer.max_epochs={epochs}"
+
+
+def missing(split: str, cfg: dict) -> str:
+    """Why a run has not a split."""
+    return without_test(cfg) if split == "test" else f"has no {split} set"

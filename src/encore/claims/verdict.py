@@ -106,32 +106,33 @@ def of_figures(experiment: str, claim: Claim, runs: Sequence[Run], others: Seque
     mean = np.array([summary(column).mean for column in measured.T])
     seeds = measured[:, 0].tolist() if measured.shape[1] == 1 else None
     if others:
-        beside = figures(claim, others)[:, 0]
+        beside = figures(claim, others, of=f"experiment={claim.other}: ")[:, 0]
         holds, difference = ordered(claim, measured[:, 0], beside)
         return Verdict(experiment, claim, holds, mean.tolist(), difference, summary(beside).mean, seeds)
     holds, difference = bounded(claim, mean) if claim.value is None else compared(claim, mean)
     return Verdict(experiment, claim, holds, mean.tolist(), difference, seeds=seeds)
 
 
-def figures(claim: Claim, runs: Sequence[Run]) -> np.ndarray:
+def figures(claim: Claim, runs: Sequence[Run], of: str = "") -> np.ndarray:
     """What each of several runs gives, float64 [runs, figures]; all in one row where many are bounded.
 
     Raises:
         NotReproduced: some of them is not a finite number, or not there.
     """
-    each = [of_run(claim, cfg, outcome) for cfg, outcome in runs]
+    each = [of_run(claim, cfg, outcome, of) for cfg, outcome in runs]
     found = np.concatenate(each)[None] if claim.bounds_many else np.stack(each)
     if not np.isfinite(found).all():
         raise NotReproduced(f"{claim.subject} is {found[~np.isfinite(found)][0]}")
     return found
 
 
-def of_run(claim: Claim, cfg: dict, outcome: Result | EncoreError | None) -> np.ndarray:
-    """What a run gives; where there are several seeds, a problem names its own."""
+def of_run(claim: Claim, cfg: dict, outcome: Result | EncoreError | None, of: str) -> np.ndarray:
+    """What a run gives; a problem names the other experiment, and its seed where there are several."""
     try:
         return measure(claim, cfg, given(outcome) if claim.of_run else None)
     except NotReproduced as problem:
-        raise NotReproduced(f"seed {cfg['seed']}: {problem}" if claim.seeds else str(problem)) from problem
+        seed = f"seed {cfg['seed']}: " if claim.seeds else ""
+        raise NotReproduced(f"{of}{seed}{problem}") from problem
 
 
 def given(outcome: Result | EncoreError | None) -> Result:

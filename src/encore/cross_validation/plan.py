@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from tqdm import tqdm
 
 from encore.compose import composed, hydra_here, plain
-from encore.config import OF_TRAINING, has_validation, leaves, monitored
+from encore.config import OF_TRAINING, has_validation, leaves, look_up, monitored
 from encore.errors import ConfigError
 from encore.fingerprint import COSMETIC, fingerprint, hash_of
 from encore.sweep.combinations import axes, combinations, parsed
@@ -104,6 +104,7 @@ def plan(words: Sequence[str], folds: int) -> Plan:
     for candidate in tqdm(candidates, "composing", unit=" combinations", leave=False, disable=None, delay=1):
         with mistakes_of(f"{candidate.label}, on a fold"):
             on_fold.append(candidate.on_fold(0, folds))
+            check_last_run(on_fold[-1])
         with mistakes_of(f"{candidate.label}, on all that is not for test"):
             on_all.append(candidate.on_all())
     marks = [fingerprint(cfg) for cfg in [*on_fold, *on_all]]
@@ -156,6 +157,16 @@ def mistakes_of(run: str) -> Iterator[None]:
         yield
     except ConfigError as problem:
         raise ConfigError(f"{run}: {problem}") from problem
+
+
+def check_last_run(cfg: dict) -> None:
+    """Raise ConfigError if a run follows the fold that is held out, which the last run has not."""
+    for path in ("callbacks.early_stopping.monitor", "scheduler.monitor"):
+        if str(metric := look_up(cfg, path)).startswith("val/"):
+            raise ConfigError(
+                f"{path}={metric}: the last run trains on all examples, and has none to follow it by; leave it out, "
+                "and choose by the folds, such as trainer.max_epochs=10,20,40"
+            )
 
 
 def check_metric(cfg: dict) -> None:

@@ -68,7 +68,9 @@ class Learned:
 
     def classes(self) -> list[str]:
         """Their names, which are their numbers where the dataset has none, or calls them `7 - seven`."""
-        count, names = self.cfg["data"]["num_classes"], self.parts.data.source.classes
+        # A net may have more outputs than there are classes; a binary one has one for both.
+        count = max(self.cfg["data"]["num_classes"], self.cfg["task"].get("num_outputs", 1))
+        names = self.parts.data.source.classes
         if names is None or len(names) != count:
             return [str(number) for number in range(count)]
         return [str(number) if name.startswith(f"{number} - ") else str(name) for number, name in enumerate(names)]

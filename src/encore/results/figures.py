@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from encore.directions import lower_is_better
 from encore.errors import InputError
 from encore.results.axes import SPLITS, legend, plain, scale, tidy
 from encore.results.groups import Group
-from encore.results.metrics import curve, lower_is_better
+from encore.results.metrics import curve
 
 # How many groups a figure can show and be read; of more, those with the best means.
 INTERVALS, CURVES = 30, 10

@@ -8,9 +8,10 @@ from itertools import combinations
 from statistics import fmean
 
 from encore.compose import suggestion
+from encore.directions import UNTIL
 from encore.errors import ConfigError, InputError
 from encore.record.result import Result
-from encore.results.metrics import UNTIL, first_reaching
+from encore.results.metrics import first_reaching
 from encore.results.statistics import Comparison, Summary, compare, holm, summary
 from encore.results.table import Table
 
@@ -86,7 +87,7 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
     if not any(group.found for group in found.values()):
         metrics = {name for run in table.runs for name in run.metrics}
         closed = metric.startswith("test/") and "false" in set(table.settings.get("test", ()))
-        why = "; test=false left the test set closed" if closed else suggestion(metric, metrics)
+        why = "; test=false left the test set closed: --metric val/accuracy" if closed else suggestion(metric, metrics)
         raise InputError(f"none of these runs is finished and has {metric}{why}")
     return list(found.values())
 

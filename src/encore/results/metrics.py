@@ -3,12 +3,9 @@
 import csv
 from pathlib import Path
 
+from encore.directions import lower_is_better
 from encore.errors import InputError
 
-# In the names of metrics that are better when they are lower.
-LOWER = ("loss", "error", "mse", "mae", "nll", "entropy", "perplexity")
-# What begins the name of the first epoch in which a metric reaches a figure: `epochs to train/loss 0.01`.
-UNTIL = "epochs to "
 # Before the name of what is measured over an epoch; anything else, and one batch's loss, belongs to a single step.
 SPLITS, OF_A_STEP = ("train", "val"), ("train/batch_loss",)
 
@@ -75,8 +72,3 @@ def first_reaching(folder: Path, metric: str, figure: float) -> int | None:
     return next(
         (epoch for epoch, value in zip(*curve(folder, metric), strict=True) if sign * value <= sign * figure), None
     )
-
-
-def lower_is_better(metric: str) -> bool:
-    """Whether a metric is one of errors, or counts epochs, by its name."""
-    return metric.startswith(UNTIL) or any(word in metric.lower() for word in LOWER)

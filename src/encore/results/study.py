@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from encore.directions import lower_is_better
 from encore.errors import InputError
 from encore.results.figures import intervals, learning_curves, slices
 from encore.results.groups import ALL_PAIRS, Group, Pair, groups, pairs
-from encore.results.metrics import lower_is_better
 from encore.results.report import Report
 from encore.results.runs import below
 from encore.results.table import REPEATED, Table, beside, differing, mixture, read

@@ -15,7 +15,8 @@ class Likelihood(Supervised):
 
     Args:
         distribution: one of torch.distributions, such as `Binomial`; it takes the outputs' columns in their order.
-        logarithm: ascend the logarithm of the likelihood, which is less flat far from its maximum.
+        logarithm: ascend the logarithm of the likelihood. The likelihood itself is flat far from its maximum, in
+            float32 even 0: nothing is learned there.
         settings: those of `Supervised`.
 
     Outputs are parameters [n, num_outputs], targets observations, float32 [n, 1]. The loss is minus the mean
@@ -36,6 +37,8 @@ class Likelihood(Supervised):
         Raises:
             ValueError: targets are no observations of the distribution.
         """
+        if not targets.is_floating_point() or targets.ndim != 2:
+            raise ValueError(f"targets {list(targets.shape)} are no numbers: data.num_classes=null says that they are")
         try:
             given = self.distribution(*outputs[:, :, None].unbind(1))
         except ValueError:  # so that the run ends as diverged
