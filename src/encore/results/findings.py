@@ -56,9 +56,10 @@ class Findings:
         write_text(folder / f"{self.name}.md", self.markdown())
 
     def conclude(self, folder: Path) -> None:
-        """Write them, and show them on the terminal."""
+        """Show them on the terminal, and write them: what a full disk takes has been seen."""
+        print(self.text())
         self.write(folder)
-        print(f"{self.text()}\n\n{folder / self.name}.md")
+        print(f"\n{folder / self.name}.md")
 
     def text(self) -> str:
         """For a terminal."""
