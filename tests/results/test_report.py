@@ -13,6 +13,7 @@ from encore.errors import ConfigError, InputError
 from encore.results.axes import plain
 from encore.results.figures import band
 from encore.results.groups import groups, pairs
+from encore.results.report import differences
 from encore.results.study import report_on
 from encore.results.table import beside, differing, mixture, read
 
@@ -340,7 +341,7 @@ def test_resamples_and_folds_are_repetitions_like_seeds(tmp_path):
         assert report.by == ["optim.lr"]
         assert report.title == f"test/accuracy over {over}"
         assert [row[1] for row in report.means()[1:]] == ["4", "4"]
-        assert report.differences()[1][-1] == f"paired sign-flip, 4 {over}"
+        assert differences(report.pairs)[1][-1] == f"paired sign-flip, 4 {over}"
     one = report_on([tmp_path / "folds" / f"folds-0.1-{number}" for number in range(4)], "test/accuracy")
     assert one.means()[1][:2] == ["all runs", "4"]
     # some with and some without a bootstrap are no repetitions of each other

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from encore.ensembles.ensemble import Uncertainty
 from encore.results.axes import plain, tidy
+from encore.results.groups import number_of
 
 TOGETHER, ALONE, CHANCE = "C0", "0.6", "0.4"  # colours: of an ensemble, of single members, of what needs no learning
 
@@ -148,14 +149,6 @@ def against(setting: str, labels: Sequence[str], panels: dict[str, Lines]) -> Fi
         axes.legend(frameon=False, fontsize="small")
         tidy(axes)
     return drawn
-
-
-def number_of(label: str) -> float | None:
-    """The number that a setting's text is, or that a list of one holds; None for anything else."""
-    try:
-        return float(label.strip("[]"))
-    except ValueError:
-        return None
 
 
 def beside(axes: Axes, x: float, y: float, text: str, color: str, at_edge: bool = False) -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from encore.ensembles.decomposition import Brier, ZeroOne, brier, zero_one
-from encore.ensembles.figures import against, number_of
+from encore.ensembles.figures import against
 from encore.ensembles.predictions import predict_all, same_examples
 from encore.ensembles.together import stacked
 from encore.errors import ConfigError, InputError
 from encore.results.findings import Findings
-from encore.results.groups import Group, groups
+from encore.results.groups import Group, groups, number_of
 from encore.results.report import number
 from encore.results.table import REPEATED, Table, beside
 

@@ -5,7 +5,7 @@ import io
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from encore.errors import CannotWrite, ConfigError
 from encore.record.files import read_json, replace, write_json, write_text
-from encore.results.report import Rows, aligned, drawn, literal, markdown, number
+from encore.results.report import NOTE, Rows, aligned, drawn, literal, markdown, number
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Findings:
         arrays: predictions, by name; none where there are none to keep.
         runs: folders of those that took part.
         left_out: of those that did not, with the reasons.
+        compared: a table of comparisons between groups; empty without any.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Findings:
     arrays: Mapping[str, np.ndarray]
     runs: Sequence[Path]
     left_out: list[str]
+    compared: Rows = field(default_factory=list)
 
     def write(self, folder: Path) -> None:
         """Write NAME.md, .csv and .npz, and the figures as PNG and SVG."""
@@ -63,7 +65,10 @@ class Findings:
 
     def text(self) -> str:
         """For a terminal."""
-        return "\n".join([self.title, "", aligned(self.rows), "", *self.notes])
+        parts = [self.title, "", aligned(self.rows), "", *self.notes]
+        if self.compared:
+            parts += ["", aligned(self.compared)]
+        return "\n".join(parts)
 
     def csv(self) -> str:
         """A row a row of the table."""
@@ -74,6 +79,8 @@ class Findings:
     def markdown(self) -> str:
         """The table, the notes, the figures, and what has each run again."""
         parts = [f"# {literal(self.title)}", markdown(self.rows), *map(literal, self.notes)]
+        if self.compared:
+            parts += ["## Comparisons", markdown(self.compared), NOTE]
         if self.left_out:
             parts += ["## Left out", "\n".join(f"- {literal(each)}" for each in self.left_out)]
         parts += [f"![{name}]({name}.png)" for name in self.figures]

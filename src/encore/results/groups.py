@@ -162,3 +162,11 @@ def brief(value: str) -> str:
         return f"{float(value):.4g}" if len(value) > 8 else value
     except ValueError:
         return value
+
+
+def number_of(label: str) -> float | None:
+    """The number that a setting's text is, or that a list of one holds; None for anything else."""
+    try:
+        return float(label.strip("[]"))
+    except ValueError:
+        return None

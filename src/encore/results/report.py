@@ -83,29 +83,12 @@ class Report:
         """The row of a group with a value at most."""
         return [*(group.shown or [group.label]), number(group.mean() if group.found else None)]
 
-    def differences(self) -> Rows:
-        """A row a comparison; no rows without any."""
-        heading = ["", "difference", "95 % interval", "p", "p (Holm)", "smallest p", "test"]
-        rows = [
-            [
-                f"{pair.b.label} − {pair.a.label}",
-                f"{pair.comparison.difference:+.4g}",
-                f"{number(pair.comparison.low)} to {number(pair.comparison.high)}",
-                f"{pair.comparison.p:.3g}",
-                f"{pair.adjusted:.3g}",
-                "–" if pair.comparison.smallest_p is None else f"{pair.comparison.smallest_p:.3g}",
-                pair.comparison.method,
-            ]
-            for pair in self.pairs
-        ]
-        return [heading, *rows] if rows else []
-
     def text(self) -> str:
         """For a terminal."""
         means = self.means()
         more = [f"… {len(means) - 1 - ROWS} more"] if len(means) > ROWS + 1 else []
         parts = [self.title, aligned(means[: ROWS + 1]), *more, *self.notes]
-        if compared := self.differences():
+        if compared := differences(self.pairs):
             parts += ["", aligned(compared)]
         if self.lost:
             parts += ["", "without a value:", *(f"  {each}" for each in self.lost)]
@@ -114,7 +97,7 @@ class Report:
     def markdown(self) -> str:
         """report.md."""
         parts = [f"# {literal(self.title)}", markdown(self.means()), *map(literal, self.notes)]
-        if compared := self.differences():
+        if compared := differences(self.pairs):
             parts += ["## Comparisons", markdown(compared), NOTE]
         if self.lost:
             parts += ["## Without a value", "\n".join(f"- {literal(each)}" for each in self.lost)]
@@ -149,7 +132,7 @@ class Report:
         """report.html: one file that needs nothing else."""
         title = html.escape(self.title)
         body = [f"<h1>{title}</h1>", table(self.means()), *(f"<p>{html.escape(note)}</p>" for note in self.notes)]
-        if compared := self.differences():
+        if compared := differences(self.pairs):
             body += ["<h2>Comparisons</h2>", table(compared), f"<p>{html.escape(NOTE)}</p>"]
         if self.lost:
             body += [
@@ -169,6 +152,24 @@ class Report:
         return [
             f"python scripts/reproduce.py {shlex.quote(folder)}" for group in self.groups for folder in group.folders
         ]
+
+
+def differences(compared: Sequence[Pair], of: str = "") -> Rows:
+    """A row a comparison of a metric; no rows without any."""
+    heading = [of, "difference", "95 % interval", "p", "p (Holm)", "smallest p", "test"]
+    rows = [
+        [
+            f"{pair.b.label} − {pair.a.label}",
+            f"{pair.comparison.difference:+.4g}",
+            f"{number(pair.comparison.low)} to {number(pair.comparison.high)}",
+            f"{pair.comparison.p:.3g}",
+            f"{pair.adjusted:.3g}",
+            "–" if pair.comparison.smallest_p is None else f"{pair.comparison.smallest_p:.3g}",
+            pair.comparison.method,
+        ]
+        for pair in compared
+    ]
+    return [heading, *rows] if rows else []
 
 
 NOTE = (
