@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 SHORT = {"trainer.max_epochs": 1, "data.fraction": 0.2, "logger": "none"}
-COMMANDS = ("ensemble", "boost", "bias_variance", "gap")
+COMMANDS = ("ensemble", "boost", "bias_variance", "gap", "sharpness")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,9 @@ COMMANDS = ("ensemble", "boost", "bias_variance", "gap")
         ("bias_variance", "nothing --by seed", 3),
         ("gap", "nothing", 3),
         ("gap", "nothing --split train", 1),
+        ("sharpness", "nothing", 3),
+        ("sharpness", "runs --products 0", 1),
+        ("sharpness", "runs --tolerance nan", 1),
         ("boost", "seed=-1", 1),
         ("boost", "--members 0", 1),
         ("boost", "data.bootstrap=3", 1),
