@@ -1,6 +1,6 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format lock claims bench board setup clean
+.PHONY: help train test lint format lock claims course bench board setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -27,6 +27,9 @@ format: $(READY)  ## Format the code and mend what can be mended
 
 claims: $(READY)  ## Derive published figures again: make claims ARGS="softmax_toy_learns"
 	@$(BIN)/python scripts/claims.py $(ARGS)
+
+course: $(READY)  ## Run all commands of docs/course.md, which draw its pictures anew
+	@sed -n '/^```bash/,/^```/p' docs/course.md | grep -v '^```' | PATH="$(CURDIR)/$(BIN):$$PATH" bash -ex
 
 bench: $(READY)  ## Measure speed against a loop written by hand: make bench ARGS="--json FILE"
 	@$(BIN)/python scripts/benchmark.py $(ARGS)

@@ -46,7 +46,9 @@ def test_in_the_middle_of_the_direction_is_the_recorded_loss(run, settings):
 def test_the_training_loss_is_of_the_last_weights_over_the_examples_that_were_drawn(run):
     """A full batch's loss is known before its step: that of the next epoch is of this one's weights."""
     settings = {**SHORT, "data.batch_size": "all", "data.bootstrap": 1, "data.val_fraction": 0.2}
-    settings["monitor.mode"] = "max"  # the best weights, so called, are the first
+    score = {"_target_": "torchmetrics.classification.MulticlassAccuracy", "num_classes": 10}
+    settings |= {f"+task.metrics.score.{key}": value for key, value in score.items()}
+    settings |= {"monitor.metric": "val/score", "monitor.mode": "min"}  # the best weights, so called, are the first
     shorter, longer = (run({**settings, "trainer.max_epochs": epochs}) for epochs in (3, 4))
     assert minimum(shorter.folder, EFFORT).loss == pytest.approx(longer.metrics["train/loss"], rel=1e-5)
 

@@ -1,0 +1,55 @@
+"""The documentation: its commands are ones that there are, and its pictures are there."""
+
+import re
+import shlex
+
+import pytest
+from conftest import ROOT
+
+from encore.help import CONFIGS
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COURSE = [ROOT / "docs" / name for name in ("course.md", "course.ko.md")]
+
+
+def blocks(page):
+    """The commands of a page, a list of words each."""
+    text = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL))
+    lines = [part for line in text.splitlines() for part in re.split(r" && | \|\| ", line)]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_script_experiment_and_sweep_that_is_named_is_there(page):
+    for words in blocks(page):
+        for word in words:
+            if re.fullmatch(r"(scripts/)?\w+\.py", word):
+                assert (ROOT / word).is_file(), words
+        for group in ("experiment", "sweep", "regulariser"):
+            for word in words:
+                if word.startswith(f"{group}="):
+                    for option in word.removeprefix(f"{group}=").split(","):
+                        assert (CONFIGS / group / f"{option}.yaml").is_file(), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_and_every_page_that_is_linked_is_there(page):
+    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in link:
+            assert (page.parent / link).exists(), link
+
+
+def test_both_languages_have_the_same_commands_and_pictures():
+    english, korean = COURSE
+    assert blocks(english) == blocks(korean)
+    pictures = [re.findall(r"!\[.+?\]\((.+?)\)", page.read_text()) for page in COURSE]
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == len(set(pictures[0]))
+
+
+def test_every_picture_of_the_course_is_made_by_one_of_its_commands():
+    made = {
+        word.removeprefix("docs/") for words in blocks(COURSE[0]) for word in words if word.startswith("docs/images/")
+    }
+    shown = re.findall(r"!\[.+?\]\((.+?)\)", COURSE[0].read_text())
+    assert set(shown) - {"images/bias_variance.png"} <= made  # the README's
