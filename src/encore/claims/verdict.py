@@ -52,7 +52,7 @@ class Verdict:
         claim = self.claim
         published = claim.status or shown(claim.values) or required(claim)
         measured = " to ".join(map(brief, self.measured)) if claim.bounds_many else shown(self.measured)
-        if claim.status:
+        if claim.status and len(self.measured) > 1:
             measured = ", ".join(f"{count} {status}" for status, count in Counter(self.measured).items())
         if self.seeds is not None and len(self.seeds) > 1:
             measured += f" ± {summary(self.seeds).std:.2g}"
