@@ -208,7 +208,11 @@ def test_trainer_s_settings_are_lightning_s():
 
 OPTIONS = [(file.parent.name, file.stem) for file in sorted(CONFIGS.glob("*/*.yaml"))]
 NEEDS = {
-    "exam_scores": {"task": "regression"},
+    **{option: {"task": "regression"} for option in ("exam_scores", "thermometer")},
+    "regression": {"data": "exam_scores"},
+    "thumbtack": {"task": "likelihood"},
+    "likelihood": {"data": "thumbtack"},
+    "binary": {"data": "gate_xor"},
     "images": {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     "npz": {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
 }

@@ -31,7 +31,10 @@ STOPS = {  # after two epochs, of which the first is called the best
     "callbacks": "early_stopping",
     "callbacks.early_stopping.patience": 1,
     "callbacks.early_stopping.min_delta": 9.0,
-    "monitor.mode": "max",
+    "monitor.metric": "val/score",  # an accuracy whose name does not tell that it is one
+    "monitor.mode": "min",
+    "+task.metrics.score._target_": "torchmetrics.classification.MulticlassAccuracy",
+    "+task.metrics.score.num_classes": 10,
 }
 
 
