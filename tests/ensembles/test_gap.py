@@ -97,9 +97,9 @@ def test_a_run_that_stops_early_gives_its_best_weights_and_others_their_last(run
     assert loss["best"]["none"] == pytest.approx(plain.metrics["test/loss"], rel=1e-5)
     assert loss[None]["none"] == loss["last"]["none"]
     said = gap(table, left_out).notes[1]
-    assert said.endswith("for dropout those of the best by val/loss, as early stopping gives them.")
+    assert said.endswith("for dropout those of the best by val/score, as early stopping gives them.")
     assert "flatters" in " ".join(gap(table, left_out, split="val").notes)
-    assert gap(table, left_out).notes[-1].endswith("callbacks.checkpoint.mode, callbacks.early_stopping.")
+    assert gap(table, left_out).notes[-1].endswith("callbacks.checkpoint.monitor, callbacks.early_stopping.")
 
 
 def test_what_a_bootstrap_drew_is_what_a_run_was_trained_on(run, tmp_path):
