@@ -23,9 +23,13 @@ def check(recipes: dict[str, dict]) -> Verdicts:
         EncoreError: what stopped a run, such as a full disk or a signal; runs that are finished stay so.
     """
     claims = [(name, Claim(**entry)) for name, cfg in recipes.items() for entry in cfg["claims"]]
+    composed = {**recipes}
     for name, claim in claims:
-        check_other(name, claim)
-    sides = [(runs_of(name, claim), runs_of(claim.other, claim)) for name, claim in claims]
+        if claim.other is not None:
+            if claim.other not in composed:
+                composed[claim.other] = recipe(claim.other)
+            check_other(name, claim, composed[claim.other])
+    sides = [(runs_of(name, claim, composed), runs_of(claim.other, claim, composed)) for name, claim in claims]
     needed: dict[Name, bool] = {}
     for (_, claim), both in zip(claims, sides, strict=True):
         needed |= {run: claim.of_run or needed.get(run, False) for run in chain(*both)}
@@ -38,17 +42,17 @@ def check(recipes: dict[str, dict]) -> Verdicts:
     )
 
 
-def check_other(experiment: str, claim: Claim) -> None:
+def check_other(experiment: str, claim: Claim, other: dict) -> None:
     """Raise ConfigError if the experiment that a claim compares with cannot have what is claimed."""
-    if claim.other is not None and (said := list(impossible(claim, recipe(claim.other)))):
+    if said := list(impossible(claim, other)):
         raise ConfigError(f"experiment={experiment} claims of experiment={claim.other}{said[0]}")
 
 
-def runs_of(experiment: str | None, claim: Claim) -> list[Name]:
-    """An experiment's runs that a claim is about."""
+def runs_of(experiment: str | None, claim: Claim, composed: dict[str, dict]) -> list[Name]:
+    """An experiment's runs that a claim is about, of the configs by experiment."""
     if experiment is None:
         return []
-    return [(experiment, seed) for seed in (range(claim.seeds) if claim.seeds else [recipe(experiment)["seed"]])]
+    return [(experiment, seed) for seed in (range(claim.seeds) if claim.seeds else [composed[experiment]["seed"]])]
 
 
 def run_all(needed: dict[Name, bool]) -> dict[Name, Run]:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import ScaledTranslation, Transform
 
 from encore.cross_validation.scores import Score
-from encore.results.axes import plain, tidy
+from encore.results.axes import logarithmic, plain, tidy
 from encore.results.figures import positions
 
 LINES = 8  # that can be told apart
@@ -65,10 +64,7 @@ def fit(axes: Axes, found: Sequence[Score]) -> None:
         return
     ends = [end for each in found for end in (each.summary.low, each.summary.high) if end is not None]
     least = max(min(values) / 3, min([end for end in ends if end > 0] + values))
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    logarithmic(axes)
     axes.set_ylim(least / 1.2, max(ends + values) * 1.4)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
 from encore.errors import InputError
 from encore.pictures.colors import INK, SPLITS
 from encore.pictures.learned import Learned
 from encore.results.axes import SPLITS as STYLES
-from encore.results.axes import tidy
+from encore.results.axes import logarithmic, tidy
 from encore.results.metrics import curve
 
 PLACES = 201  # at which the line is asked for
@@ -114,10 +114,7 @@ def by_epoch(axes: Axes, fit: Fit) -> None:
         axes.axvline(fit.best, color=INK, linestyle=":", linewidth=1, label=f"weights of epoch {fit.best}, the best")
     axes.set(xlabel="epoch", ylabel="loss")
     if min(every) > 0 and max(every) / min(every) >= DECADE:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        logarithmic(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize="small")
     tidy(axes)
