@@ -1,6 +1,6 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format lock claims course bench board setup clean
+.PHONY: help train test test-all lint format lock schema claims course bench board setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -8,12 +8,15 @@ READY := .venv/.ready
 ARGS ?=
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 train: $(READY)  ## Train the default run: make train ARGS="model=mlp optim=adam"
 	@$(BIN)/python train.py $(ARGS)
 
-test: $(READY)  ## Run the tests
+test: $(READY)  ## Run the tests: every promise, in minutes
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-all: $(READY)  ## Run all tests, the exhaustive ones as well: all kills, all pairs
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(READY)  ## Check format, style and types
@@ -39,6 +42,9 @@ board: $(READY)  ## Open TensorBoard on runs/
 
 setup: $(READY)  ## Make .venv from requirements.lock
 
+schema: $(READY)  ## Renew the JSON schemas of the configs in .vscode/schemas
+	@$(BIN)/python scripts/schema.py
+
 lock: $(READY)  ## Renew requirements.lock from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --extra dev --custom-compile-command "make lock" -o requirements.lock pyproject.toml
@@ -47,7 +53,7 @@ clean:  ## Remove what was built: .venv and caches (never runs/ or data/)
 	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
 	@find . -name __pycache__ -type d -not -path './runs/*' -prune -exec rm -rf {} +
 
-# The same steps stand in the README, for who has no make.
+# The same steps stand in the README, without make.
 $(READY): requirements.lock pyproject.toml
 	@python=$$(for p in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	    "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; break; }; done); \

@@ -1,4 +1,4 @@
-"""Encore's speed against a hand-written loop, and what else a run costs, as ratios where there are two sides.
+"""Measure Encore's speed against a hand-written loop, and the other costs of a run.
 
 One thread, the two sides in turns, medians; CPU time, or on a GPU the time between device events, there of training
 alone. All of it takes about ten minutes. docs/benchmarks.md explains every figure.
@@ -14,10 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from encore.accelerator import cuda_devices
-from encore.benchmark.datasets import Place
-from encore.benchmark.figure import MEASURES, Figure, line, table, write
+from benchmarks.datasets import Place
+from benchmarks.figure import MEASURES, Figure, line, table, write
+
 from encore.command import end
+from encore.config.accelerator import cuda_devices
 from encore.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Place(Path(folder), accelerator, tuple(wanted.overrides))
         for key in sorted(keys, key=lambda key: MEASURES[key].module != "processes"):  # while this one is small
-            figures[key] = getattr(importlib.import_module(f"encore.benchmark.{MEASURES[key].module}"), key)(place)
+            figures[key] = getattr(importlib.import_module(f"benchmarks.{MEASURES[key].module}"), key)(place)
             print(line(key, figures[key]), flush=True)
     print("\n" + table(figures))
     if wanted.json:
@@ -39,20 +40,19 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    """What was asked for."""
     measures = "\n".join(f"  {key:18}{measure.what}" for key, measure in MEASURES.items())
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"figures:\n{measures}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("overrides", nargs="*", help="measure the records of a run with these settings, alone")
-    parser.add_argument("--only", nargs="+", metavar="KEY", default=[], help="measure these figures alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures with all samples to a file, too")
+    parser.add_argument("overrides", nargs="*", help="measure only the records of a run with these settings")
+    parser.add_argument("--only", nargs="+", metavar="KEY", default=[], help="measure only these figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures, with all samples, to a file")
     parser.add_argument("--accelerator", choices=("cpu", "cuda"), help="the GPU where there is one, else the CPU")
     return parser.parse_args()
 
 
 def chosen(only: list[str], overrides: list[str]) -> list[str]:
-    """The figures to be measured, in the table's order.
+    """The figures to measure, in the table's order.
 
     Raises:
         ConfigError: there is none of a name, or it is not of a run that settings can be given for.
@@ -67,12 +67,12 @@ def chosen(only: list[str], overrides: list[str]) -> list[str]:
 
 
 def machine(accelerator: str) -> dict[str, Any]:
-    """What was measured on."""
-    from encore.fingerprint import packages
-    from encore.record.environment import environment
+    """The machine that the figures were measured on."""
+    from encore.provenance.environment import environment
 
     here = environment(with_gpus=accelerator == "cuda")
-    return {name: here[name] for name in ("os", "python", "cpu", "gpus", "threads")} | {"packages": packages()}
+    packages = {name: here["packages"][name] for name in ("torch", "pytorch-lightning", "torchmetrics", "numpy")}
+    return {name: here[name] for name in ("os", "python", "cpu", "gpus", "threads")} | {"packages": packages}
 
 
 if __name__ == "__main__":

@@ -7,16 +7,22 @@ import os
 import pickle
 import signal
 import struct
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch; two workers share two cores
+os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub
+
+import processes
+
+processes.without_waiting_for_the_disk()
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("ENCORE_DATA_DIR", "data"))
@@ -24,7 +30,7 @@ REAL = Path(os.environ.get("ENCORE_DATA_DIR", "data"))
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Any]:
-    """`encore.run` into a folder of the test's own: `run({"optim.lr": 0.1})`, or `run("optim=sgd", "seed=1")`."""
+    """`encore.run` into the test's own folder: `run({"optim.lr": 0.1})`, or `run("optim=sgd", "seed=1")`."""
     import encore
 
     def go(*overrides: Any) -> Any:
@@ -36,36 +42,62 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return go
 
 
+# Of the slow cases of a long table every so-manieth is tried, the others only by `make test-all` without this.
+ONE_IN = int(os.environ.get("ENCORE_ONE_IN", "1"))
+LONG_TABLE = 8
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out = set()
+    for cases in tables.values():
+        if sampled := cases[0].get_closest_marker("sampled"):
+            several = [item for item in cases if not item.get_closest_marker("slow")]
+            quick = {place * len(several) // sampled.args[0] for place in range(sampled.args[0])}
+            for place, item in enumerate(several):
+                if place not in quick:
+                    item.add_marker("slow")
+        slow = [item for item in cases if item.get_closest_marker("slow")]
+        if len(slow) >= LONG_TABLE:
+            left_out |= {item for place, item in enumerate(slow) if place % ONE_IN}
+    items[:] = sorted(
+        (item for item in items if item not in left_out), key=lambda item: item.get_closest_marker("long") is None
+    )
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+
+
+def pytest_sessionfinish() -> None:
+    processes.SERVER.end()
+
+
 @pytest.fixture
-def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def command(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """A command as a user types it: `command("train.py", "model=foo")`; runs go below the test's own folder."""
 
-    def go(script: str, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(ROOT / script), *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment},
-        )
+    def go(script: str, *words: str, fresh: bool = False, **environment: str) -> CompletedProcess[str]:
+        environment = {**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment}
+        return processes.finish(ROOT / script, *words, cwd=tmp_path, env=environment, fresh=fresh)
 
     return go
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """A sweep in a process of its own, with those that it begins in one group: `begin("seed=range(2)", …)`."""
+def begin(tmp_path: Path) -> Iterator[Callable[..., processes.Process]]:
+    """A sweep in a separate process, in one group with its children: `begin("seed=range(2)", …)`."""
     begun = []
 
-    def go(*words: str, **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "train.py"), "-m", *words],
+    def go(*words: str, **environment: str) -> processes.Process:
+        process = processes.start(
+            ROOT / "train.py",
+            "-m",
+            *words,
             cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            stdout=processes.PIPE,
+            stderr=processes.STDOUT,
             start_new_session=True,
             env={**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs"), **environment},
         )
@@ -104,6 +136,38 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callab
 
 
 @pytest.fixture
+def forked_reproduction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of a reproduction's second run is forked."""
+    from encore.analysis import second_run
+
+    monkeypatch.setattr(
+        second_run, "subprocess", SimpleNamespace(Popen=processes.popen, PIPE=processes.PIPE, DEVNULL=processes.DEVNULL)
+    )
+
+
+@pytest.fixture
+def reproduce(
+    forked_reproduction: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> Iterator[Callable[..., CompletedProcess[str]]]:
+    """`reproduce` as a user types it, in this process: `reproduce(folder, "--tolerance", "1e-5")`."""
+    from encore import command
+    from encore.commands import reproduce
+
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def go(*words: Any) -> CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["reproduce.py", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            command.end(reproduce.main)
+        return CompletedProcess(sys.argv, stop.value.code, *capfd.readouterr())
+
+    yield go
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
 def real_data() -> Path:
     """The folder with the real datasets."""
     for name in ("MNIST", "FashionMNIST"):
@@ -127,7 +191,7 @@ def write_idx(folder: Path, prefix: str, images: np.ndarray, labels: np.ndarray,
 
 
 def pictures(n: int, classes: int, shape: tuple[int, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures whose brightness tells their class, and the classes, each as often."""
+    """Pictures whose brightness tells their class, and the classes, equally frequent."""
     labels = np.arange(n) % classes
     noise = np.random.default_rng(seed).integers(0, 40, (n, *shape))
     return (noise + labels.reshape(-1, *[1] * len(shape)) * (200 // classes)).astype(np.uint8), labels

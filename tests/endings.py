@@ -1,4 +1,4 @@
-"""What two runs have to have in common at their end, and settings that cover what a run may be made of."""
+"""What two runs must have in common at their end, and settings that cover the parts of a run."""
 
 import signal
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from encore.record.checkpoint_files import digest, load
-from encore.record.losses import Losses
+from encore.callbacks.losses import Losses
+from encore.files import digest
+from encore.record.checkpoint_files import load
 from encore.record.result import Result
 
 
 def ending(folder: Path) -> dict:
-    """Everything that has to come out the same."""
+    """Everything that must be identical."""
     result = Result.read(folder)
     last, best = (load(folder / "checkpoints" / name) for name in ("last.ckpt", "best.ckpt"))
     kept = ("metrics", "monitored", "best", "weights_sha256", "losses_sha256", "epochs", "steps", "stopped_early")
@@ -33,7 +34,7 @@ def ending(folder: Path) -> dict:
 
 
 def flat(value: Any) -> Any:
-    """Nested values with their tensors as bytes, that can be compared."""
+    """Nested values with their tensors as bytes, for comparison."""
     if isinstance(value, dict):
         return {key: flat(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -80,7 +81,7 @@ EVERYTHING = {
 
 @contextmanager
 def asked_to_stop(monkeypatch: pytest.MonkeyPatch, *batches: int) -> Iterator[None]:
-    """Runs within get SIGTERM after so many batches, each time that they have them."""
+    """Runs inside this context get SIGTERM after this many batches, each time."""
     plain = Losses.add
 
     def stop(self: Losses, *args: Any) -> None:

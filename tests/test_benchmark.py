@@ -5,17 +5,18 @@ import sys
 
 import pytest
 import torch
+from benchmarks import processes
+from benchmarks.datasets import Place
+from benchmarks.epochs import check_same, hand_written, side_by_side
+from benchmarks.figure import MEASURES, Figure, table
+from benchmarks.training import text_tax
+from benchmarks.turns import Turns
+from benchmarks.usual import PlainLoop, train
 
-from encore.benchmark import processes
-from encore.benchmark.datasets import Place
-from encore.benchmark.epochs import check_same, hand_written, side_by_side
-from encore.benchmark.figure import MEASURES, Figure, table
-from encore.benchmark.turns import Turns
-from encore.benchmark.usual import PlainLoop, train
-from encore.compose import config_from
+from encore.config.compose import config_from
 from encore.data.module import DataModule
 from encore.errors import InputError, NotReproduced
-from encore.quiet import quiet
+from encore.runner.quiet import quiet
 
 
 @pytest.fixture
@@ -40,6 +41,10 @@ def test_a_run_and_the_hand_written_loop_end_in_the_same_bits(place, settings):
     assert torch.cat(loop.losses).unique().numel() > 10
     assert loop.val_accuracy == pytest.approx(result.metrics["val/accuracy"])
     assert len(mine) == len(by_hand) == 1  # of three: the first warms up, the last has no end
+
+
+def test_texts_are_gathered_by_hand_to_the_same_bits(place):
+    assert len(text_tax(place, pairs=1, texts=400).samples) == 1  # it compares them
 
 
 def test_one_bit_is_a_difference(place):
@@ -102,6 +107,7 @@ def test_turns_are_taken():
     assert said == ["here", "there 0", "here again", "there 1"]
 
 
+@pytest.mark.slow
 def test_startup_ends_with_the_first_step(place):
     command = [sys.executable, "-c", processes.UNTIL_FIRST_STEP + processes.SCRIPT, processes.TRAIN, *place.settings]
     _, peak = processes.measured(command, processes.STEPPED)
@@ -112,6 +118,7 @@ def test_startup_ends_with_the_first_step(place):
         processes.measured([*command, "optim.lrr=1"], processes.STEPPED)
 
 
+@pytest.mark.slow
 def test_figures_are_written_in_the_agreed_form(command, tmp_path):
     answer = command("scripts/benchmark.py", "--only", "help_seconds", "--json", str(tmp_path / "figures.json"))
     assert answer.returncode == 0, answer.stderr

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from encore.claims.claim import problems
-from encore.compose import config_from
+from encore.analysis.claims.claim import problems
+from encore.config.compose import config_from
 from encore.data.module import DataModule
 from encore.errors import InputError
 
@@ -33,7 +33,7 @@ def test_a_test_set_that_cannot_even_be_read_hinders_no_run_that_leaves_it_close
     result = run(settings)
     assert result.status == "finished"
     assert set(result.metrics) == {"train/loss", "train/accuracy", "val/loss", "val/accuracy"}
-    with pytest.raises(InputError, match="no NumPy archive"):
+    with pytest.raises(InputError, match="not a NumPy archive"):
         run({**settings, "test": True})
 
 
@@ -57,7 +57,7 @@ def test_the_same_run_that_reads_its_test_set_has_the_same_bits_and_test_metrics
 
 
 def test_a_closed_test_set_is_not_opened_later(run):
-    from encore.ensembles.predictions import predict
+    from encore.analysis.ensembles.predictions import predict
 
     result = run(SHORT)
     with pytest.raises(InputError, match=r"left its test set closed \(test=false\)"):
@@ -71,9 +71,10 @@ def test_a_closed_test_set_is_not_opened_later(run):
         data.test_dataloader()
 
 
+@pytest.mark.slow
 def test_whoever_asks_is_told_that_there_are_no_test_metrics(run, command, tmp_path):
-    from encore.record.verification import compare
-    from encore.training import evaluate
+    from encore.analysis.verification import compare
+    from encore.runner.training import evaluate
 
     folder = run(SHORT).folder
     assert "179 val, test closed" in (folder / "train.log").read_text()

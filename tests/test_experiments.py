@@ -8,6 +8,7 @@ import torch
 import encore
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("experiment", ["cifar100_resnet18", "cifar100_wide_resnet"])
 def test_cifar100_recipes_run_on_files_of_its_format(experiment, cifar_files, tmp_path):
     folder = cifar_files("CIFAR100")
@@ -58,7 +59,7 @@ def test_the_embedded_digits_reach_their_figure(tmp_path):
 
 
 def test_real_data_are_verified(real_data):
-    from encore.compose import config_from
+    from encore.config.compose import config_from
     from encore.data.sources import verify
 
     for name in ("mnist", "fashion_mnist"):
@@ -68,7 +69,7 @@ def test_real_data_are_verified(real_data):
 
 
 def test_splits_of_the_real_data_are_of_the_size_that_figures_are_quoted_for(real_data):
-    from encore.compose import config_from
+    from encore.config.compose import config_from
     from encore.data.module import DataModule
 
     cfg = config_from({"data": "fashion_mnist", "data_dir": str(real_data)})
@@ -79,6 +80,7 @@ def test_splits_of_the_real_data_are_of_the_size_that_figures_are_quoted_for(rea
     assert data.source.inputs.dtype == torch.uint8
 
 
+@pytest.mark.slow
 def test_learning_rates_are_one_sweep_over_their_experiments(run, sweep, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

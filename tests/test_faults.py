@@ -17,11 +17,12 @@ import pytest
 import torch
 import yaml
 from endings import asked_to_stop
+from processes import DEVNULL, PIPE, start
 
+from encore.callbacks import checkpoints
+from encore.callbacks.losses import Losses
 from encore.errors import Busy, CannotWrite, InputError, Preempted
-from encore.record import checkpoints
 from encore.record.checkpoint_files import digests, load, save
-from encore.record.losses import Losses
 from encore.record.result import Result
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +90,7 @@ def test_without_a_good_checkpoint_nothing_begins_anew_unasked(run, stopped, gon
         else:
             harmed(file, "bit flipped")
     before = {path: path.read_bytes() for path in folder.rglob("*.[cf]*") if path.is_file()}
-    with pytest.raises(InputError, match="no checkpoint is left to go on from: fresh=true"):
+    with pytest.raises(InputError, match="no usable checkpoint is left: fresh=true"):
         run(SETTINGS)
     assert {path: path.read_bytes() for path in before} == before
     assert run({**SETTINGS, "fresh": True}).status == "finished"
@@ -162,6 +163,7 @@ for first in range(1, 99):
 """
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_it_saves_and_again_leaves_the_old_file_or_the_new(tmp_path):
     elsewhere = Path("/dev/shm") if Path("/dev/shm").is_dir() else tmp_path  # another file system
     subprocess.run(
@@ -236,7 +238,7 @@ def test_a_shorter_run_that_cannot_be_used_leaves_no_trace(run, tmp_path):
     shorter = run({**SETTINGS, "trainer.max_epochs": 2})
     harmed(shorter.folder / "checkpoints" / "best.ckpt", "bit flipped")
     longer = run(SETTINGS)
-    assert "the run begins at its first step" in (longer.folder / "train.log").read_text()
+    assert "a shorter run is not continued, since" in (longer.folder / "train.log").read_text()
     whole = run({**SETTINGS, "runs_dir": str(tmp_path / "whole")})
     assert final(longer) == final(whole)
     assert (longer.folder / "metrics.csv").read_bytes() == (whole.folder / "metrics.csv").read_bytes()
@@ -244,13 +246,8 @@ def test_a_shorter_run_that_cannot_be_used_leaves_no_trace(run, tmp_path):
 
 def test_a_signal_to_all_processes_of_a_job_is_one_to_the_run(tmp_path):
     words = ["trainer=cpu", "trainer.max_epochs=100000", "data.resident=false", "data.num_workers=1"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *words, f"runs_dir={tmp_path / 'runs'}"],
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words += [f"runs_dir={tmp_path / 'runs'}"]
+    process = start(ROOT / "train.py", *words, start_new_session=True, stdout=DEVNULL, stderr=PIPE)
     try:
         deadline = time.monotonic() + 120
         while not list(tmp_path.rglob("last.ckpt")) and time.monotonic() < deadline:
@@ -315,7 +312,7 @@ def test_other_data_make_another_run(run, tmp_path):
 
 HOLDS = """
 import os, sys, time
-from encore.compose import config_from
+from encore.config.compose import config_from
 from encore.record.record import Record
 
 with Record.open(config_from(sys.argv[1:])) as record:
@@ -406,16 +403,13 @@ def test_a_folder_that_was_moved_is_gone_on_from_elsewhere(run, stopped, tmp_pat
     assert final(again) == final(run({**SETTINGS, "runs_dir": str(tmp_path / "whole")}))
 
 
+@pytest.mark.slow
 def test_a_sweep_that_was_killed_does_what_is_missing(tmp_path, command):
     words = ["-m", "seed=0,1,2", "trainer=cpu", "threads=1", "trainer.max_epochs=40"]
     words += ["callbacks.checkpoint.min_seconds_between=0.1"]
     runs = tmp_path / "runs"
-    sweep = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *words],
-        env={**os.environ, "ENCORE_RUNS_DIR": str(runs)},
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-    )
+    environment = {**os.environ, "ENCORE_RUNS_DIR": str(runs)}
+    sweep = start(ROOT / "train.py", *words, env=environment, cwd=tmp_path, stdout=DEVNULL)
     deadline = time.monotonic() + 120
     while len(list(runs.rglob("last.ckpt"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -437,6 +431,6 @@ def test_a_sweep_that_was_killed_does_what_is_missing(tmp_path, command):
 def test_where_nothing_can_be_saved_within_an_epoch_it_stops_all_the_same(run, stopped, tmp_path):
     settings = {"+trainer.val_check_interval": 1}  # Lightning goes on badly from a validation within an epoch
     folder = stopped(**settings)
-    assert "the same command goes on from step 4" in Result.read(folder).error
+    assert "the same command continues from step 4" in Result.read(folder).error
     again = run({**SETTINGS, **settings})
     assert final(again) == final(run({**SETTINGS, **settings, "runs_dir": str(tmp_path / "whole")}))

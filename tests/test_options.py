@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from PIL import Image
 
 import encore
-from encore.claims import claim
-from encore.compose import config_from
-from encore.config import check
-from encore.help import CONFIGS
+from encore.analysis.claims import claim
+from encore.config import compose, places
+from encore.config.check import check
+from encore.config.compose import composed, config_from
 
 TWO_STEPS = {  # on the CPU, whatever else is there; tests/test_run.py asks for what is not
     "debug": "fast",
@@ -50,22 +51,43 @@ NEEDS = {
 # Optimiser steps that are not two.
 STEPS = {"overfit": 2, "profile": 158, "thumbtack": 1, "proportion": 1, "likelihood": 1}
 ELSEWHERE = ("experiment",)  # tests/test_experiments.py
+# Options for parts of a user's own, and those that ask for data of their own kind.
+OF_THEIR_OWN = {
+    **{("data", name): "tests/data" for name in ("arrays", "huggingface", "masks", "table")},
+    **{("task", name): "tests/tasks/test_supervised.py" for name in ("autoencoder", "multilabel", "segmentation")},
+    **{(group, "lightning"): "tests/runner/test_any_task.py" for group in ("data", "task")},
+    **{(group, "none"): "tests/runner/test_any_task.py" for group in ("model", "optim")},
+}
+SERVICES = ("aim", "comet", "mlflow", "neptune", "wandb")  # tests/loggers/test_foreign_loggers.py
 
 
 def options(group):
-    return sorted(file.stem for file in (CONFIGS / group).glob("*.yaml"))
+    return sorted(file.stem for file in (places.engine() / group).glob("*.yaml"))
 
 
-GROUPS = sorted(folder.name for folder in CONFIGS.iterdir() if folder.is_dir())
-EVERY = [(group, option) for group in GROUPS if group not in ELSEWHERE for option in options(group)]
+def chosen(group):
+    return [option for option in options(group) if (group, option) not in OF_THEIR_OWN]
 
 
+GROUPS = sorted(folder.name for folder in places.engine().iterdir() if folder.is_dir())
+EVERY = [
+    (group, option)
+    for group in GROUPS
+    if group not in ELSEWHERE
+    for option in options(group)
+    if option not in SERVICES and (group, option) not in OF_THEIR_OWN
+]
+
+
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(("group", "option"), EVERY, ids=lambda value: value)
 def test_every_option_trains_two_steps(group, option, tmp_path, monkeypatch, mnist_files, cifar_files):
     monkeypatch.chdir(tmp_path)
     settings = {**TWO_STEPS, **SMALL.get(option, {}), group: option, **NEEDS.get((group, option), {})}
     if group == "data":
         make_files(option, mnist_files, cifar_files)
+    if (group, option) == ("callbacks", "none"):  # without the one that TWO_STEPS turns off
+        del settings["callbacks.progress"]
     result = encore.run(settings)
     assert result.status == "finished"
     assert result.steps == STEPS.get(option, 2)
@@ -103,16 +125,17 @@ def pairs(row):
     return set(itertools.combinations(enumerate(row), 2))
 
 
-COMBINATIONS = pairwise(options("model"), options("optim"), options("scheduler"))
+COMBINATIONS = pairwise(chosen("model"), chosen("optim"), options("scheduler"))
 
 
 def test_the_combinations_hold_every_pair():
     covered = set().union(*(pairs(row) for row in COMBINATIONS))
-    models, optims, schedulers = (options(group) for group in ("model", "optim", "scheduler"))
+    models, optims, schedulers = (chosen(group) for group in ("model", "optim", "scheduler"))
     expected = len(models) * len(optims) + len(models) * len(schedulers) + len(optims) * len(schedulers)
     assert len(covered) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "optim", "scheduler"), COMBINATIONS, ids=lambda value: value)
 def test_every_pair_trains_two_steps(model, optim, scheduler, tmp_path):
     settings = {**TWO_STEPS, **SMALL.get(model, {}), "model": model, "optim": optim, "scheduler": scheduler}
@@ -125,6 +148,7 @@ def test_every_pair_trains_two_steps(model, optim, scheduler, tmp_path):
     assert result.steps == STEPS.get(model, 2)
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_experiment_composes_and_claims_what_can_be(experiment):
     cfg = config_from({"experiment": experiment})
@@ -132,9 +156,10 @@ def test_every_experiment_composes_and_claims_what_can_be(experiment):
     assert claim.problems(cfg) == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("sweep", options("sweep"))
 def test_the_first_and_the_last_run_of_every_sweep_compose(sweep):
-    axes = yaml.safe_load((CONFIGS / "sweep" / f"{sweep}.yaml").read_text())["hydra"]["sweeper"]["params"]
+    axes = yaml.safe_load((places.engine() / "sweep" / f"{sweep}.yaml").read_text())["hydra"]["sweeper"]["params"]
     parsed = OverridesParser.create().parse_overrides([f"{setting}={values}" for setting, values in axes.items()])
     discrete = [[*axis.sweep_string_iterator()] for axis in parsed if axis.is_discrete_sweep()]
     names = [axis.key_or_group for axis in parsed if axis.is_discrete_sweep()]
@@ -148,20 +173,25 @@ def settings_of(group, option):
     return config_from({group: [option] if group == "augment" else option})[group].keys()
 
 
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
 @pytest.mark.parametrize("experiment", options("experiment"))
-def test_any_part_of_an_experiment_can_be_swapped_alone(experiment):
+def test_any_part_of_an_experiment_can_be_swapped_alone(experiment, step):
     """An experiment changes only what every option has, so nothing of it is left over in another."""
-    parts = {group: options(group) for group in ("model", "optim", "scheduler", "augment")}
-    for turn in range(max(map(len, parts.values()))):  # each option of each part, once or more
-        chosen = {group: names[turn % len(names)] for group, names in parts.items()}
-        known = {"scheduler.monitor": "train/loss"} if chosen["scheduler"] == "plateau" else {}  # tables have no other
-        words = {**chosen, "augment": [chosen["augment"]], **known}
-        swapped = config_from({"experiment": experiment, **words})
-        for group, option in chosen.items():
+    parts = {group: chosen(group) for group in ("model", "optim", "scheduler", "augment")}
+    first = options("experiment").index(experiment) % step
+    for turn in range(first, max(map(len, parts.values())), step):  # all: each option of each part, once or more
+        swap = {group: names[turn % len(names)] for group, names in parts.items()}
+        known = {"scheduler.monitor": "train/loss"} if swap["scheduler"] == "plateau" else {}  # tables have no other
+        words = {**swap, "augment": [swap["augment"]], **known}
+        # Composed alone: a convolutional net of a table is refused, whatever is left over.
+        swapped = OmegaConf.to_container(composed(compose.words({"experiment": experiment, **words})), resolve=True)
+        for group, option in swap.items():
             assert swapped[group].keys() == settings_of(group, option), (group, option)
 
 
-@pytest.mark.parametrize("model", sorted({*options("model")} - {"proportion"}))
+@pytest.mark.sampled(5)
+@pytest.mark.parametrize("model", sorted({*chosen("model")} - {"proportion"}))
 def test_models_take_their_sizes_from_the_data(model):
     cfg = config_from({"model": model, "data": "cifar100"})["model"]
-    assert (cfg["in_shape"], cfg["num_classes"]) == ([3, 32, 32], 100)
+    assert (cfg["in_shape"], cfg["num_outputs"]) == ([3, 32, 32], 100)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from encore.compose import composed, config_from
-from encore.config import leaves
-from encore.help import CONFIGS
-from encore.results.metrics import curve
+from encore.analysis.results.metrics import curve
+from encore.config import places
+from encore.config.compose import composed, config_from
+from encore.config.facts import leaves
 
 # What each changes; of a part that it chooses, any setting.
 CHANGES = {
@@ -27,9 +27,10 @@ CHANGES = {
 
 
 def test_every_regulariser_is_here():
-    assert CHANGES.keys() == {file.stem for file in (CONFIGS / "regulariser").glob("*.yaml")}
+    assert CHANGES.keys() == {file.stem for file in (places.engine() / "regulariser").glob("*.yaml")}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("option", CHANGES)
 def test_a_regulariser_changes_what_it_says_and_nothing_else(option):
     before, after = (
@@ -54,6 +55,7 @@ def test_a_regulariser_wins_over_the_experiment_and_the_command_line_over_both()
     assert list(config_from({**words, "augment": ["noise"]})["augment"]) == ["noise"]
 
 
+@pytest.mark.slow
 def test_the_set_up_overfits_and_early_stopping_stops_on_its_way(run):
     plain, early = (run({"experiment": "overfit", "regulariser": name}) for name in ("none", "early_stopping"))
     training, validation = (curve(plain.folder, f"{split}/loss")[1] for split in ("train", "val"))

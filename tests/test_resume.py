@@ -1,23 +1,20 @@
 """A run that is killed, at any moment and as often as you like, ends in the same bits as one that never was."""
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from endings import EVERYTHING, SMALL, assert_same
+from endings import EVERYTHING, SMALL, asked_to_stop, assert_same
+from processes import begin_run
 
+from encore.callbacks.checkpoints import Checkpoints
+from encore.callbacks.losses import Losses
 from encore.errors import Preempted
-from encore.record.checkpoints import Checkpoints
-from encore.record.losses import Losses
 from encore.record.result import Result
 
 # How often each run is killed; all of them take minutes.
@@ -26,75 +23,42 @@ KILLS = int(os.environ.get("ENCORE_KILLS", "3"))
 OFTEN = {"callbacks.checkpoint.every_n_steps": 1, "callbacks.checkpoint.min_seconds_between": 0}
 
 
-class Zygote:
-    """Starts runs, each in a process of its own."""
-
-    def __init__(self, errors: Path) -> None:
-        self.errors = errors
-        with errors.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("zygote.py"))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-            )
-
-    def start(self, overrides: dict) -> int:
-        """The number of the run's process."""
-        self.process.stdin.write(json.dumps(overrides) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> int:
-        """What it says next: after a run's number its exit code."""
-        line = self.process.stdout.readline()
-        assert line, self.errors.read_text()
-        return int(line)
-
-    def run(self, overrides: dict) -> None:
-        """A run that is left alone."""
-        self.start(overrides)
-        code = self.answer()
-        assert code == 0, self.errors.read_text()
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory):
-    made = Zygote(tmp_path_factory.mktemp("zygote") / "errors")
-    yield made
-    made.close()
-
-
 def folder_in(runs: Path) -> Path:
     return next(runs.rglob("result.json")).parent
 
 
-@pytest.mark.parametrize("settings", EVERYTHING.values(), ids=EVERYTHING.keys())
-def test_a_run_stopped_after_every_step_ends_in_the_same_bits(run, tmp_path, monkeypatch, settings):
-    settings = {**SMALL, **settings}
-    reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
-    plain = Losses.add
-
-    def stop_after(self, *args):
-        plain(self, *args)
-        signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(Losses, "add", stop_after)
+def resumed(run: Callable[..., Result], settings: dict, tmp_path: Path) -> Result:
+    """The same run, begun again whenever it was stopped."""
     for _ in range(50):
         try:
-            result = run(settings)
-            break
+            return run(settings)
         except Preempted:
             assert Result.read(folder_in(tmp_path / "runs")).status == "preempted"
+    raise AssertionError("it does not end")
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("settings", EVERYTHING.values(), ids=EVERYTHING.keys())
+def test_a_run_stopped_within_an_epoch_and_at_its_end_ends_in_the_same_bits(run, tmp_path, monkeypatch, settings):
+    settings = {**SMALL, **settings}
+    reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
+    with asked_to_stop(monkeypatch, 2, 4):
+        result = resumed(run, settings, tmp_path)
     assert_same(result.folder, reference.folder)
 
 
+@pytest.mark.parametrize(
+    "settings", [pytest.param(EVERYTHING[e], id=e, marks=() if e == "plain" else pytest.mark.slow) for e in EVERYTHING]
+)
+def test_a_run_stopped_after_every_step_ends_in_the_same_bits(run, tmp_path, monkeypatch, settings):
+    settings = {**SMALL, **settings}
+    reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
+    with asked_to_stop(monkeypatch, *range(1000)):
+        result = resumed(run, settings, tmp_path)
+    assert_same(result.folder, reference.folder)
+
+
+@pytest.mark.slow
 def test_two_processes_stop_together_and_go_on_to_the_same_bits(run, tmp_path, monkeypatch):
     settings = {**SMALL, "trainer": "ddp", "trainer.devices": 2, "model.norm": "batch", "model.dropout": 0.3}
     reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
@@ -131,26 +95,27 @@ def wait_for(condition: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", KILLED.values(), ids=KILLED.keys())
-def test_a_run_killed_at_random_moments_ends_in_the_same_bits(zygote, tmp_path, settings):
+def test_a_run_killed_at_random_moments_ends_in_the_same_bits(run, tmp_path, settings):
     settings = {**settings, **OFTEN, "threads": 1, "trainer.accelerator": "cpu", "trainer.max_epochs": 4}
-    zygote.run({**settings, "runs_dir": str(tmp_path / "reference")})
-    reference = folder_in(tmp_path / "reference")
+    reference = run({**settings, "runs_dir": str(tmp_path / "reference")}).folder
     draw, killed, rounds, went_on = random.Random(str(settings)), 0, 0, False
     while killed < KILLS:
         rounds += 1
         runs = tmp_path / f"runs{rounds}"
         code = None
         while code != 0:
-            process = zygote.start({**settings, "runs_dir": str(runs)})
-            if killed < KILLS:
-                if killed % 2:  # at any moment; every other time there is something to go on from
-                    wait_for(lambda runs=runs: list(runs.rglob("last.ckpt")))
-                time.sleep(draw.uniform(0.05, 1.2))
-                with suppress(ProcessLookupError):  # it was faster
-                    os.kill(process, signal.SIGKILL)
-            code = zygote.answer()
-            assert code in (0, -signal.SIGKILL), zygote.errors.read_text()
+            with begin_run({**settings, "runs_dir": str(runs)}) as process:
+                if killed < KILLS:
+                    if killed % 2:  # at any moment; every other time there is something to go on from
+                        wait_for(lambda runs=runs: list(runs.rglob("last.ckpt")))
+                    time.sleep(draw.uniform(0.05, 1.2))
+                    process.kill()
+                _, said = process.communicate()
+            code = process.returncode
+            assert code in (0, -signal.SIGKILL), said
             killed += code != 0
         folder = folder_in(runs)
         assert_same(folder, reference)

@@ -1,4 +1,4 @@
-"""Encore: deep-learning research whose results can be had again."""
+"""Encore: reproducible deep-learning research."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,17 @@ def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
     """Run what `python train.py` runs: `run({"model": "mlp", "optim.lr": 0.01})`.
 
     Args:
-        overrides: settings by dotted path, or texts as on the command line.
+        overrides: settings by dotted path, or overrides as on the command line.
 
     Returns:
-        The result; one that is finished already is not run again.
+        The result; a finished run is not repeated.
 
     Raises:
         encore.errors.EncoreError: what is wrong, and what to do.
     """
-    from encore.compose import config_from
-    from encore.runner import execute
+    from encore.config import places
+    from encore.config.compose import config_from
+    from encore.runner.execute import execute
 
+    places.extend_path()
     return execute(config_from(overrides))

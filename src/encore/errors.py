@@ -1,12 +1,12 @@
-"""What can go wrong at the edge, each with its exit code (the README's table)."""
+"""The errors that users see, each with its exit code."""
 
 
 class EncoreError(Exception):
-    """A mistake or obstacle that the user can mend: shown as a message, never as a traceback.
+    """A problem that the user can fix: shown as a message, never as a traceback.
 
     Attributes:
         code: the exit code.
-        status: what a run that it ends is recorded as.
+        status: the recorded status of a run that it ends.
     """
 
     code = 1
@@ -14,13 +14,13 @@ class EncoreError(Exception):
 
 
 class ConfigError(EncoreError):
-    """The command line or the config asks for something that cannot be."""
+    """The command line or the config asks for something impossible."""
 
     code = 1
 
 
 class NoDevice(ConfigError):
-    """The config asks for a device that is not here."""
+    """The config asks for a device that this machine lacks."""
 
 
 class InputError(EncoreError):
@@ -30,11 +30,11 @@ class InputError(EncoreError):
 
 
 class NotHere(InputError):
-    """Data that are not on this machine, and may be on another."""
+    """Data that are not on this machine but may be on another."""
 
 
 class NotReproduced(EncoreError):
-    """What was recorded did not come back."""
+    """A recorded result was not reproduced."""
 
     code = 4
 
@@ -47,7 +47,7 @@ class Diverged(EncoreError):
 
 
 class CannotWrite(EncoreError):
-    """The run's folder cannot be made or written."""
+    """The run's folder cannot be created or written."""
 
     code = 74
 
@@ -73,7 +73,7 @@ class Preempted(EncoreError):
 
 
 class Pruned(EncoreError):
-    """A search has seen enough of the run."""
+    """A search ended the run early."""
 
     code = 0
     status = "preempted"

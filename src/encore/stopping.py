@@ -1,15 +1,18 @@
 """What asks a run to stop: SIGTERM, SLURM's requeue signal, Ctrl-C. A step that is under way is finished and saved."""
 
+import math
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
 from encore.errors import EncoreError, Interrupted, Preempted
+from encore.terminal import say
 
 REQUEUE = getattr(signal, "SIGUSR1", None)  # what sbatch --signal=USR1@90 sends before the time is up
 SIGNALS = [number for number in (signal.SIGINT, signal.SIGTERM, REQUEUE) if number is not None]
@@ -28,6 +31,7 @@ class Stop:
     def __init__(self, deaf: bool = False) -> None:
         self.deaf, self.deferring = deaf, deaf
         self.asked: signal.Signals | None = None
+        self.since = math.inf  # when it was first asked, by time.monotonic()
         self.ending = False
         self.before: dict[int, object] = {}
 
@@ -55,6 +59,7 @@ class Stop:
         if self.ending:
             return
         again, self.asked = self.asked is not None, signal.Signals(number)
+        self.since = min(self.since, time.monotonic())
         if self.deaf:
             return
         if number == signal.SIGINT and again:
@@ -62,8 +67,8 @@ class Stop:
         if not self.deferring:
             raise self.end()
 
-    def end(self, where: str = "the same command goes on") -> EncoreError:
-        """The error that ends the run, for the reason that was given; says where the same command goes on."""
+    def end(self, where: str = "the same command continues the run") -> EncoreError:
+        """The error that ends the run, for the reason that was given; says where the same command continues the run."""
         self.ending = True
         if self.asked == signal.SIGINT:
             return Interrupted(f"interrupted; {where}")
@@ -110,4 +115,4 @@ def queue_again() -> None:
     try:
         subprocess.run(["scontrol", "requeue", name], check=True, timeout=30)
     except (OSError, subprocess.SubprocessError) as problem:
-        print(f"SLURM did not queue job {name} again: {problem}")
+        say(f"SLURM did not queue job {name} again: {problem}")

@@ -60,7 +60,7 @@ def with_value(value):
         (np.full(10, 1e308), "negative or not finite"),
         (np.ones(9), r"has the shape \[9\], not \[10\]"),
         (np.ones((10, 1)), "has the shape"),
-        (np.array(["a"] * 10), "no array of numbers"),
+        (np.array(["a"] * 10), "not an array of numbers"),
         (np.array([None] * 10), "cannot be read"),
     ],
 )
@@ -88,7 +88,7 @@ def weights_file(tmp_path):
 
 
 def test_a_run_trains_on_its_draw_and_leaves_validation_and_test_alone(weights_file):
-    from encore.compose import config_from
+    from encore.config.compose import config_from
     from encore.data.module import DataModule
 
     def parts(**settings):
@@ -113,8 +113,8 @@ def test_a_run_trains_on_its_draw_and_leaves_validation_and_test_alone(weights_f
 
 
 def test_the_weights_and_not_their_name_are_part_of_the_fingerprint(weights_file, tmp_path):
-    from encore.compose import config_from
-    from encore.fingerprint import fingerprint
+    from encore.config.compose import config_from
+    from encore.provenance.fingerprint import fingerprint
 
     def mark(file):
         return fingerprint(config_from({"data.bootstrap": 0, "data.weights.path": str(file)}))
@@ -126,16 +126,16 @@ def test_the_weights_and_not_their_name_are_part_of_the_fingerprint(weights_file
     assert mark(moved) != before
 
 
-def test_a_run_says_what_it_drew_and_is_reproduced(run, command, weights_file):
+def test_a_run_says_what_it_drew_and_is_reproduced(run, reproduce, weights_file):
     settings = {"data.bootstrap": 3, "data.folds": 4, "data.fold": 1, "data.weights.path": str(weights_file)}
     folder = run({**settings, "trainer.max_epochs": 1}).folder
     assert "fold 1 of 4; bootstrap 3, " in (folder / "train.log").read_text()
-    answer = command("scripts/reproduce.py", str(folder))
+    answer = reproduce(folder)
     assert answer.returncode == 0, answer.stdout
     np.save(weights_file, np.ones(1797))
-    changed = command("scripts/reproduce.py", str(folder))
+    changed = reproduce(folder)
     assert changed.returncode == 3
-    assert "weights.npy is not what it was" in changed.stdout
+    assert "weights.npy has changed" in changed.stdout
 
 
 def test_weights_that_are_not_there_end_the_command_with_3(command, tmp_path):

@@ -3,7 +3,7 @@ import weakref
 import pytest
 import torch
 
-from encore.compose import config_from
+from encore.config.compose import config_from
 from encore.data.module import DataModule
 from encore.errors import InputError
 

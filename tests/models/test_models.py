@@ -73,7 +73,10 @@ def test_averaged_pictures_have_fewer_features():
     torch.testing.assert_close(net(pictures), net.layers(blocks.flatten(1)))
 
 
-@pytest.mark.parametrize(("shape", "pool"), [([1, 8, 9], 2), ([64], 2), ([1, 8, 8], 0)])
-def test_what_cannot_be_averaged_is_refused(shape, pool):
-    with pytest.raises(ValueError, match="can be averaged"):
+@pytest.mark.parametrize(
+    ("shape", "pool", "message"),
+    [([1, 8, 9], 2, "can be averaged"), ([64], 2, "can be averaged"), ([1, 8, 8], 0, "pool must be at least 1")],
+)
+def test_what_cannot_be_averaged_is_refused(shape, pool, message):
+    with pytest.raises(ValueError, match=message):
         MLP(shape, 3, [5], pool=pool)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from encore.compose import config_from
-from encore.optim.build import build_optimizer
+from encore.config.compose import config_from
+from encore.optim.optimizer import build_optimizer
 
 START = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64)
 GRADIENTS = [
@@ -101,6 +101,7 @@ FORMULAS = {
 }  # fmt: skip
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("name", FORMULAS)
 def test_steps_are_those_of_torch_s_documented_formula(name, decay):

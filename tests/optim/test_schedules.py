@@ -4,7 +4,7 @@ from math import cos, pi
 
 import pytest
 
-from encore.results.metrics import curve, timeline
+from encore.analysis.results.metrics import curve, timeline
 
 EPOCHS, STEPS, LR = 5, 4, 0.1
 # 125 digits in batches of 32; logged now and then, so that some calls of the loop take several steps.
@@ -38,6 +38,7 @@ def one_cycle(t, total, rising=0.25):
     return between(1 / 25, 1, t / top) if t <= top else between(1, 1 / 25 / 1e4, (t - top) / (end - top))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("interval", ["epoch", "step"])
 @pytest.mark.parametrize(
     ("name", "settings", "formula"),

@@ -6,14 +6,18 @@ import json
 import pytest
 import torch
 
-from encore.compose import config_from
+from encore import files
+from encore.analysis.results.runs import results
+from encore.config.compose import config_from
 from encore.errors import Busy, CannotWrite, ConfigError, Diverged, InputError
-from encore.record import files
-from encore.record.checkpoint_files import digest, load, save
-from encore.record.metrics_csv import MetricsCSV
+from encore.files import digest
+from encore.loggers.metrics_csv import MetricsCSV
+from encore.provenance import fingerprint
+from encore.provenance.closure import closure
+from encore.record.checkpoint_files import load, save
 from encore.record.record import Record
 from encore.record.result import Result
-from encore.results.runs import results
+from encore.runner.execute import result_of
 
 
 @pytest.fixture
@@ -113,7 +117,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, monkeypatch):
             return (open, (str(ran), "w"))
 
     save({"state_dict": Malicious()}, tmp_path / "bad.ckpt")  # by somebody who knows how its digest is kept
-    with pytest.raises(InputError, match="no checkpoint that can be read"):
+    with pytest.raises(InputError, match="not a readable checkpoint"):
         load(tmp_path / "bad.ckpt")
     assert not ran.exists()
 
@@ -178,3 +182,13 @@ def test_the_file_goes_back_to_an_earlier_state(tmp_path):
     again.log_metrics({"b": 2.0, "epoch": 1}, step=1)
     again.finalize("success")
     assert rows(tmp_path)[1] == {"epoch": "1", "step": "1", "a": "", "b": "2.0"}
+
+
+def test_a_run_s_identity_is_found_once(tmp_path, monkeypatch):
+    cfg = config_from({"runs_dir": str(tmp_path)})
+    with Record.open(cfg) as record:
+        record.finish(metrics={"val/loss": 0.5})
+    asked = []
+    monkeypatch.setattr(fingerprint, "closure", lambda *words: asked.append(words) or closure(*words))
+    assert result_of(cfg).metrics == {"val/loss": 0.5}
+    assert len(asked) == 1

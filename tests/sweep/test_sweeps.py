@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from encore.compose import explain
+from encore.config.compose import explain
 from encore.sweep import job
+from encore.sweep.launch import threads
 from encore.sweep.place import place_of
 
 QUICK = ["trainer=cpu", "trainer.max_epochs=1", "threads=1", "logger=none"]
@@ -36,6 +37,7 @@ def finished(tmp_path):
     return sum(result["status"] == "finished" for result in runs(tmp_path).values())
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_a_line_a_run_and_then_its_report(sweep, tmp_path):
     code, said, complained = sweep("seed=range(2)", "optim=sgd,adam", *QUICK)
     assert (code, complained) == (0, "")
@@ -70,8 +72,9 @@ def test_a_sweep_with_runs_that_diverge_and_fail_goes_on_and_lists_them(sweep, t
         assert reason in listed
 
 
+@pytest.mark.slow
 def test_where_the_flag_stands_is_all_the_same(command, tmp_path):
-    answer = command("train.py", "seed=0,1", *QUICK, "--multirun", "--config-dir", str(tmp_path))
+    answer = command("train.py", "seed=0,1", *QUICK, "--multirun", "--config-dir", str(tmp_path), fresh=True)
     assert answer.returncode == 0, answer.stderr
     assert "2/2" in answer.stdout
 
@@ -86,7 +89,7 @@ def test_what_a_sweep_cannot_be_is_said_before_its_first_run(sweep, tmp_path):
     for words, message in (
         (["seed=range(0)"], "the sweep has no runs"),
         (["seed=0,1", "hydra.sweeper.by=[optim.nam]"], "there is no setting optim.nam; did you mean optim.name?"),
-        (["seed=0,1", "hydra.sweeper.params=foo"], "hydra.sweeper.params=foo: must have settings by name"),
+        (["seed=0,1", "hydra.sweeper.params=foo"], "hydra.sweeper.params=foo: must be a mapping of settings"),
         (["model=mlp,foo"], "there is no model=foo"),
         (["seed=0,1", "hydra/launcher=foo"], "there is no hydra/launcher=foo"),
         (["seed=0,1", "runs_dir=/proc/nothing"], "cannot be made"),
@@ -112,6 +115,7 @@ def test_runs_of_a_sweep_may_have_runs_dirs_of_their_own(sweep, tmp_path):
     assert all(list((tmp_path / name).rglob("result.json")) for name in "ab")
 
 
+@pytest.mark.slow
 def test_two_of_the_same_sweep_share_its_runs(begin, tmp_path):
     words = ["seed=range(3)", *QUICK[:1], *QUICK[2:], "trainer.max_epochs=3"]
     both = [begin(*words) for _ in range(2)]
@@ -122,6 +126,7 @@ def test_two_of_the_same_sweep_share_its_runs(begin, tmp_path):
     assert finished(tmp_path) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 def test_processes_save_their_runs_before_they_end(begin, tmp_path, sent):
     words = [
@@ -139,10 +144,24 @@ def test_processes_save_their_runs_before_they_end(begin, tmp_path, sent):
     assert [result["status"] for result in runs(tmp_path).values()] == ["preempted"] * 2
 
 
+BROKEN = """
+from encore.models.mlp import MLP
+
+class Net(MLP):
+    passes = 0
+
+    def forward(self, inputs):
+        Net.passes += self.training
+        if Net.passes > 9:
+            raise EOFError("x")
+        return super().forward(inputs)
+"""
+
+
 def test_an_error_that_nobody_foresaw_is_one_run_s_and_shown_whole(sweep, tmp_path, monkeypatch):
-    (tmp_path / "broken.py").write_text("def net(**settings):\n    raise EOFError('x')\n")
+    (tmp_path / "broken.py").write_text(BROKEN)
     monkeypatch.syspath_prepend(tmp_path)
-    code, said, complained = sweep("model._target_=broken.net,encore.models.mlp.MLP", *QUICK)
+    code, said, complained = sweep("model._target_=broken.Net,encore.models.mlp.MLP", *QUICK)
     assert code == 1
     assert "EOFError: x" in said
     assert "Traceback" in complained
@@ -168,6 +187,7 @@ def test_a_sweep_killed_in_the_middle_goes_on_with_what_is_missing(begin, sweep,
     assert {key: result["weights_sha256"] for key, result in after.items()} == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_sweep_that_is_told_to_stop_stops_as_a_whole(begin, tmp_path, sent, code):
     told = begin("seed=range(3)", *QUICK[:1], "trainer.max_epochs=100000")
@@ -179,6 +199,8 @@ def test_a_sweep_that_is_told_to_stop_stops_as_a_whole(begin, tmp_path, sent, co
     assert [result["status"] for result in runs(tmp_path).values()] == ["preempted"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_several_processes_give_the_same_bits_as_one(begin, sweep, tmp_path):
     words = ["seed=range(2)", "optim=sgd,adam", *QUICK]
     assert sweep(*words, f"runs_dir={tmp_path / 'one' / 'runs'}")[0] == 0
@@ -191,6 +213,17 @@ def test_several_processes_give_the_same_bits_as_one(begin, sweep, tmp_path):
     assert {key: result["weights_sha256"] for key, result in runs(tmp_path).items()} == bits
 
 
+@pytest.mark.parametrize(
+    ("at_once", "share"), [({"n_jobs": 1}, 8), ({"n_jobs": 3}, 2), ({"n_jobs": 99}, 1), ({"n_jobs": -1}, 1), ({}, None)]
+)
+def test_each_of_several_processes_has_its_share_of_the_threads(monkeypatch, at_once, share):
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("encore.sweep.launch.available_cores", lambda: 8)
+    assert threads(OmegaConf.create(at_once)) == share
+
+
+@pytest.mark.long
+@pytest.mark.slow
 def test_processes_share_the_threads(begin, tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     words = [word for word in QUICK if word != "threads=1"]
@@ -202,6 +235,8 @@ def test_processes_share_the_threads(begin, tmp_path, monkeypatch):
     assert [config["threads"] for config in configs] == [max(1, cores // 2)] * 2
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("package", "words"),
     [
@@ -235,19 +270,22 @@ class Net(MLP):
 """
 
 
-def test_a_worker_that_dies_is_said_and_the_rest_goes_on_when_asked_again(begin, tmp_path):
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_worker_that_dies_is_said_and_the_rest_goes_on_when_asked_again(begin, sweep, tmp_path, monkeypatch):
     (tmp_path / "deadly.py").write_text(DEADLY)
-    words = ["seed=range(3)", "model._target_=deadly.Net", *QUICK, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    dead = begin(*words, PYTHONPATH=str(tmp_path))
+    words = ["seed=range(3)", "model._target_=deadly.Net", *QUICK]
+    monkeypatch.syspath_prepend(tmp_path)
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    dead = begin(*words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", PYTHONPATH=path)
     said, _ = dead.communicate(timeout=300)
     assert dead.returncode == 1, said
-    assert "the same command goes on with what is missing" in said
-    again = begin(*words, PYTHONPATH=str(tmp_path))
-    said, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, said
+    assert "the same command continues the run with what is missing" in said
+    assert sweep(*words)[0] == 0
     assert finished(tmp_path) == 3
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_name_in_a_file(sweep, tmp_path):
     code, said, _ = sweep("sweep=optimisers", "seed=0,1", *QUICK)
     assert code == 0
@@ -287,5 +325,5 @@ def test_each_process_has_a_gpu_of_its_own(tmp_path, monkeypatch):
 
 def test_a_launcher_that_is_not_there_says_how_to_get_it():
     missing = ValueError("Could not find 'hydra/launcher/submitit_slurm'")
-    assert explain(missing).endswith("uv pip install --editable '.[submitit]'")
+    assert explain(missing).endswith("uv pip install hydra-submitit-launcher")
     assert "did you mean joblib" in explain(ValueError("Could not find 'hydra/launcher/jobib'"))

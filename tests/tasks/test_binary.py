@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from encore.compose import config_from
-from encore.ensembles.predictions import predict
+from encore.analysis.ensembles.predictions import predict
+from encore.config.compose import config_from
 from encore.errors import ConfigError
-from encore.training import build_task
+from encore.runner.parts import build_task
 
 GATE = {"task": "binary", "data": "gate_xor", "model": "linear"}
 
@@ -44,5 +44,5 @@ def test_a_run_learns_a_gate_and_predicts_both_classes(run):
 
 @pytest.mark.parametrize("settings", [{"task.num_outputs": 2}, {"augment": "mixup"}])
 def test_what_does_not_fit_is_named(run, settings):
-    with pytest.raises(ConfigError, match="one output an example"):
+    with pytest.raises(ConfigError, match="one output per example"):
         run({**GATE, **settings})

@@ -2,9 +2,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from encore.compose import config_from
+from encore.callbacks.seeds import Seeds
+from encore.config.compose import config_from
+from encore.runner.parts import build_task
 from encore.tasks.tally import MeanLoss
-from encore.training import build_task
 
 
 def task(**overrides):
@@ -21,6 +22,7 @@ class Place:
 
 def loss_of(module, batch, index=0):
     module.trainer = Place()
+    Seeds(module.seed).on_train_batch_start(module.trainer, module, batch, index)
     return module.training_step(batch, index)["loss"]
 
 

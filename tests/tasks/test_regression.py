@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from encore.compose import config_from
+from encore.config.compose import config_from
 from encore.errors import ConfigError
-from encore.training import build_task
+from encore.runner.parts import build_task
 
 
 def test_the_loss_is_the_mean_squared_error_and_needs_a_target_an_output():

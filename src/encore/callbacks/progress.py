@@ -1,4 +1,4 @@
-"""Where a run stands, on a terminal and in train.log."""
+"""Progress on a terminal and in train.log."""
 
 import logging
 import time
@@ -8,17 +8,18 @@ from typing import Any
 import pytorch_lightning as pl
 from tqdm import tqdm
 
-from encore.record.terminal import draws_bars
+from encore.fast.execution import batch_loss
+from encore.terminal import draws_bars
 
 log = logging.getLogger("encore")
 
 
 class Progress(pl.Callback):
-    """A bar over all steps with loss and accuracy; a line now and then where there is no terminal.
+    """A bar over all steps with loss and accuracy; without a terminal, a line at intervals.
 
     Args:
-        seconds_between: least time between two lines where there is no terminal. train.log has every epoch's
-            line, unless there are many a second.
+        seconds_between: minimum between two lines without a terminal. train.log gets every epoch's line, unless there
+            are many per second.
     """
 
     def __init__(self, seconds_between: float = 10.0) -> None:
@@ -31,7 +32,7 @@ class Progress(pl.Callback):
         return None
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Begin where the run stands."""
+        """Start the bar where the run stands."""
         if not trainer.is_global_zero:
             return
         batches = int(trainer.num_training_batches)
@@ -49,7 +50,7 @@ class Progress(pl.Callback):
         )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Tell what the epoch before gave: all of it is known only now."""
+        """Report the previous epoch: its results are complete only now."""
         if self.bar is None:
             return
         if trainer.current_epoch > self.first:
@@ -57,7 +58,7 @@ class Progress(pl.Callback):
         self.bar.set_description_str(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs} ", refresh=False)
 
     def tell(self, trainer: pl.Trainer, seconds_between: float) -> None:
-        """One line of the epoch that ended: into train.log, and to where there is no bar."""
+        """Write a line on the finished epoch to train.log, and to the output if there is no bar."""
         now = time.monotonic()
         done = trainer.fit_loop.epoch_progress.current.completed
         line = f"epoch {done}/{trainer.max_epochs}{epoch_means(trainer)}  {now - self.started:.0f} s"
@@ -71,25 +72,23 @@ class Progress(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        """Advance; now and then with the batch's loss, which the device has to be waited for."""
+        """Advance; at intervals show the batch's loss, which waits for the device."""
         if self.bar is None or self.bar.disable:
             return
         self.bar.update(place(trainer) - self.bar.n)
         if index == 0 or time.monotonic() - self.read > 0.5:
             self.read = time.monotonic()
-            self.bar.set_postfix_str(
-                f"loss {float(outputs.get('batch_loss', outputs['loss'])):.4f}{epoch_means(trainer, ('val',))}",
-                refresh=False,
-            )
+            loss = batch_loss(outputs or {})
+            shown = "" if loss is None else f"loss {float(loss):.4f}"
+            self.bar.set_postfix_str(f"{shown}{epoch_means(trainer, ('val',))}", refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Tell what the last epoch gave, and take the bar away."""
+        """Report the last epoch and remove the bar."""
         if self.bar is not None:
             self.tell(trainer, 0.0)
             self.close()
 
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
-        """Take the bar away."""
         self.close()
 
     def close(self) -> None:
@@ -100,7 +99,7 @@ class Progress(pl.Callback):
 
 
 def place(trainer: pl.Trainer) -> int:
-    """How many batches have been begun."""
+    """Number of batches begun."""
     batches = int(trainer.num_training_batches)
     return trainer.current_epoch * batches + trainer.fit_loop.epoch_loop.batch_progress.current.ready
 

@@ -15,7 +15,7 @@ def bootstrap(pool: Tensor, number: int, seed: int, weights: np.ndarray | None =
 
     Args:
         pool: indices of the examples, int64 [n].
-        number: of the draw; each is one of its own.
+        number: of the draw; different numbers give independent draws.
         seed: of the split.
         weights: of every example of the source, float64, as by `read_weights`; None draws all alike.
 
@@ -26,7 +26,7 @@ def bootstrap(pool: Tensor, number: int, seed: int, weights: np.ndarray | None =
         InputError: no example of the pool has any weight.
     """
     shares = np.ones(len(pool)) if weights is None else weights[pool.numpy()]
-    whole = np.cumsum(shares)  # one after another: the same sums everywhere
+    whole = np.cumsum(shares)  # sequential: the same sums everywhere
     if not whole[-1] > 0:
         raise InputError("data.weights.path gives no training example any weight: at least one must be above 0")
     generator = torch.Generator().manual_seed(derive(seed, "bootstrap", number))
@@ -38,8 +38,8 @@ def bootstrap(pool: Tensor, number: int, seed: int, weights: np.ndarray | None =
 def read_weights(path: Path, examples: int) -> np.ndarray:
     """Weights of examples, float64 [examples], at least 0 and finite.
 
-    They are of the whole source, not of its training part: a file then holds for every split and fold of it, and
-    lines up with the indices of predictions.
+    They cover the whole source, not just its training part, so that one file serves every split and fold and matches
+    the indices of predictions.
 
     Raises:
         InputError: the file is missing or broken, or holds something else.
@@ -56,12 +56,12 @@ def read_weights(path: Path, examples: int) -> np.ndarray:
     except (OSError, ValueError, EOFError, MemoryError) as problem:
         raise InputError(f"{path} cannot be read: {problem}\n{remedy}") from problem
     if not isinstance(held, np.ndarray) or held.dtype.kind not in "fiu":
-        raise InputError(f"{path} is no array of numbers\n{remedy}")
+        raise InputError(f"{path} is not an array of numbers\n{remedy}")
     if held.shape != (examples,):
         raise InputError(f"{path} has the shape {list(held.shape)}, not [{examples}]\n{remedy}")
     weights = held.astype(np.float64)
     with np.errstate(over="ignore"):
-        usable = (weights >= 0).all() and np.isfinite(weights.sum())  # so written, NaN is none, too
+        usable = (weights >= 0).all() and np.isfinite(weights.sum())  # written so that NaN fails, too
     if not usable:
         raise InputError(f"{path} has a weight that is negative or not finite\n{remedy}")
     return weights

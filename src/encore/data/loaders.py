@@ -1,28 +1,30 @@
 """Batches on the device, in an order that is a function of (seed, epoch) alone."""
 
-import sys
+import atexit
+import os
 import weakref
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from math import prod
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from encore.data.batch import Batch
+from encore.data.contract import Source
 from encore.data.normalize import Affine
-from encore.data.sources import Source
+from encore.errors import InputError
+from encore.fast.memory import Memory
 from encore.seeding import derive
 from encore.stopping import held_back, ignore_signals
 
-Batch = tuple[Tensor, Tensor]
 # Inputs and targets of one or more batches, and the batches' lengths.
 Block = tuple[Tensor, Tensor, list[int]]
-# Small batches are gathered and normalised together, up to so many numbers, about what a core's cache holds.
+# Small batches are gathered and normalised together up to this many numbers, about the size of a core's cache.
 BLOCK = 2**18
-# What memory is aligned to, in bytes: a batch that began elsewhere could be summed in another order.
+# Alignment in bytes: a batch that starts elsewhere could be summed in another order.
 ALIGNED = 512
 
 
@@ -32,25 +34,24 @@ class Order:
 
     indices: Tensor
     batch_size: int  # over all ranks together
-    seed: int | None = None  # None: always as they are
+    seed: int | None = None  # None: not shuffled
     drop_last: bool = False
     rank: int = 0
     world_size: int = 1
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         whole, rest = divmod(len(self.indices), self.batch_size)
         return whole if self.drop_last or not rest else whole + 1
 
     def of_epoch(self, epoch: int) -> Tensor:
-        """All indices, in the order of an epoch."""
         if self.seed is None:
             return self.indices
         generator = torch.Generator().manual_seed(derive(self.seed, "order", epoch))
         return self.indices[torch.randperm(len(self.indices), generator=generator)]
 
     def of_rank(self, indices: Tensor, first: int = 0) -> tuple[Tensor, list[int]]:
-        """This rank's part of an epoch in that order, from a batch on: its indices, and how many each batch has."""
+        """This rank's part of an epoch, from a batch on: its indices, and how many each batch has."""
         rest = indices[first * self.batch_size : len(self) * self.batch_size]
         if self.world_size == 1 or not len(rest):
             return rest, [self.batch_length(batch) for batch in range(first, len(self))]
@@ -71,8 +72,8 @@ class Loader:
         normalize: applied to the whole batch at once.
         device: where batches go.
         memory: for inputs on a CPU, the same for all loaders; they take turns.
-        position: the epoch and the batch in it that is to come first, when it is asked for.
-        began: told of every epoch that is begun: its number, and all its indices in their order.
+        position: returns the epoch, and the batch in it to start with.
+        began: called at the start of every epoch with its number and all its indices in order.
     """
 
     def __init__(
@@ -81,81 +82,55 @@ class Loader:
         order: Order,
         normalize: Affine,
         device: torch.device,
-        memory: "Memory",
+        memory: Memory,
         position: Callable[[], tuple[int, int]],
         began: Callable[[int, Tensor], None] | None = None,
     ) -> None:
         self.gather, self.order, self.position, self.began = gather, order, position, began
         self.normalize, self.device = normalize.to(device), device
-        self.memory = memory if device.type == "cpu" else None  # others have allocators for such uses
+        self.memory = memory if device.type == "cpu" else None  # other devices have caching allocators
 
     def __len__(self) -> int:
         return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
         batches = self.epoch()
-        self.begun = weakref.ref(batches)  # worker processes end with who iterates
+        self.begun = weakref.ref(batches)  # worker processes end with the iterator
         return batches
 
     def __next__(self) -> Batch:
-        """The next batch of the epoch that was begun last."""
+        """The next batch of the epoch begun last."""
         batches = self.begun()
         assert batches is not None
         return next(batches)
 
     def epoch(self) -> Generator[Batch]:
-        """The batches from where the epoch stands."""
-        epoch, first = self.position()
-        indices = self.order.of_epoch(epoch)
-        if self.began is not None and first == 0:
-            self.began(epoch, indices)
-        for raw, targets, lengths in self.gather(*self.order.of_rank(indices, first)):
+        """The batches that remain in the epoch."""
+        for raw, targets, lengths in self.gather(*self.entered()):
             inputs = self.normalize(raw.to(self.device, non_blocking=True), self.memory)
             targets = targets.to(self.device, non_blocking=True)
             alone = len(lengths) == 1
             batches = deque(
                 [(inputs, targets)] if alone else zip(inputs.split(lengths), targets.split(lengths), strict=True)
             )
-            del inputs, targets  # nothing here refers to a batch that is given: its memory is for the next ones
+            del inputs, targets  # keep no reference to a batch handed out: its memory is reused
             while batches:
                 yield batches.popleft()
 
+    def entered(self) -> tuple[Tensor, list[int]]:
+        """What remains of the epoch: this rank's indices, and how many of them each batch has."""
+        epoch, first = self.position()
+        indices = self.order.of_epoch(epoch)
+        if self.began is not None and first == 0:
+            self.began(epoch, indices)
+        return self.order.of_rank(indices, first)
+
     def state_dict(self) -> dict:
-        """Nothing: where an epoch is entered is known from the trainer's progress. Lightning looks for this."""
+        """Empty: the trainer's progress says where an epoch is resumed. Lightning requires the method."""
         return {}
 
     def load_state_dict(self, state_dict: dict) -> None:
-        """Nothing is to be brought back."""
-
-
-class Memory:
-    """Memory of one tensor after another, which is taken again when nothing refers to a tensor any more.
-
-    What is allocated anew for every block leaves holes in the heap, ten times its size. The tensors cannot be resized.
-    """
-
-    kept = 4  # arrays; whoever keeps more batches than that keeps their memory alone
-
-    def __init__(self) -> None:
-        self.arrays = [np.empty(0, np.float32)]  # the first one is nobody's
-
-    def __call__(self, shape: Sequence[int]) -> Tensor:
-        """A float32 tensor [*shape] with anything in it."""
-        size = prod(shape)
-        idle, *counts = references(self.arrays)
-        nobody, *others = self.arrays
-        for array, count in zip(others, counts, strict=True):
-            if count == idle and len(array) >= size:
-                return torch.from_numpy(array)[:size].view(*shape)
-        busy = [array for array, count in zip(others, counts, strict=True) if count > idle]
-        array = torch.empty(size).numpy()
-        self.arrays = [nobody, *busy[1 - self.kept :], array]
-        return torch.from_numpy(array)[:size].view(*shape)
-
-
-def references(arrays: list[np.ndarray]) -> list[int]:
-    """How many there are to each array; a tensor of it is one."""
-    return [sys.getrefcount(array) for array in arrays]
+        """Nothing to restore."""
 
 
 class Resident:
@@ -182,34 +157,112 @@ class Resident:
 
 
 class Streamed:
-    """Examples that are read by worker processes as they are needed."""
+    """Examples that worker processes read when needed."""
 
     def __init__(self, source: Source, num_workers: int, pin_memory: bool) -> None:
         self.source, self.num_workers, self.pin_memory = source, num_workers, pin_memory
 
     def __call__(self, indices: Tensor, lengths: list[int]) -> Iterator[Block]:
-        """Read each batch in a worker; they arrive in order."""
-        loader = DataLoader(
-            ByBatch(self.source),
-            sampler=[batch.tolist() for batch in indices.split(lengths)],
-            batch_size=None,
-            num_workers=self.num_workers,
-            pin_memory=self.pin_memory,
-            generator=torch.Generator(),  # its workers' seeds are not drawn from the run's generator
-            worker_init_fn=left_alone,
-        )
-        with held_back():
-            batches = iter(loader)
+        """Read each batch in a worker; batches arrive in order."""
+        batches = read_by_workers(ByBatch(self.source), indices, lengths, self.num_workers, self.pin_memory)
         for inputs, targets in batches:
             yield inputs, targets, [len(targets)]
 
 
+def read_by_workers(
+    by_batch: Dataset[Any], indices: Tensor, lengths: list[int], num_workers: int, pin_memory: bool
+) -> Iterator[Any]:
+    """Batches of indices in order, each read as a whole by one worker process."""
+    loader = DataLoader(
+        by_batch,
+        sampler=[batch.tolist() for batch in indices.split(lengths)],
+        batch_size=None,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # so that its workers' seeds are not drawn from the run's generator
+        worker_init_fn=left_alone,
+    )
+    with held_back():
+        batches = iter(loader)
+    BEGUN.add(batches)
+    try:
+        for batch in batches:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    except (OSError, EOFError) as problem:  # a batch was on its way from one that is no more
+        workers = getattr(batches, "_workers", ())
+        for worker in workers:
+            worker.join(1)  # it may be ending just now
+        if all(worker.is_alive() for worker in workers):
+            raise
+        raise WorkerEnded(str(problem)) from problem
+    finally:
+        end_workers(batches)
+
+
+class WorkerEnded(RuntimeError):
+    """A worker process is no more; torch says so by a RuntimeError, wherever the run then is."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"DataLoader worker ended: {said}")
+
+
+BEGUN: weakref.WeakSet[Any] = weakref.WeakSet()  # torch's iterators, whose workers may be running
+
+
+def end_workers(batches: Any) -> None:
+    """End an iterator's worker processes, also where an error's traceback keeps it.
+
+    They ignore the signal by which Python ends processes, and for which it then waits without end.
+    """
+    if hasattr(batches, "_shutdown_workers"):
+        batches._shutdown_workers()
+    for worker in getattr(batches, "_workers", ()):
+        if worker.is_alive():
+            worker.kill()
+
+
+def end_all() -> None:
+    """Before Python waits for them."""
+    for batches in list(BEGUN):
+        end_workers(batches)
+
+
+atexit.register(end_all)  # called before what multiprocessing registered when torch imported it
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=BEGUN.clear)  # they are the parent's
+
+
 def left_alone(worker: int) -> None:
-    """A worker ends with its run, also where a signal is sent to all processes of a job."""
+    """A worker ends with its run, even if a signal is sent to all processes of a job."""
     ignore_signals()
 
 
-class ByBatch(Dataset[Batch]):
+def shared(part: Any) -> Any:
+    """A batch with its tensors in shared memory, moved there by the worker itself.
+
+    Left to the queue's own thread, a lack of room would be printed there and the batch be waited for without end.
+
+    Raises:
+        InputError: there is no room.
+    """
+    if isinstance(part, dict):
+        return {name: shared(value) for name, value in part.items()}
+    if isinstance(part, tuple):
+        return tuple(map(shared, part))
+    if not isinstance(part, Tensor) or get_worker_info() is None:
+        return part
+    try:
+        return part.contiguous().share_memory_()
+    except RuntimeError as problem:
+        raise InputError(
+            f"a worker process finds no room in shared memory for a batch: {' '.join(str(problem).split())}\n"
+            "make /dev/shm larger (docker run --shm-size), or use data.num_workers=0 or a smaller data.batch_size"
+        ) from problem
+
+
+class ByBatch(Dataset[Batch | InputError]):
     """A source whose item is a whole batch."""
 
     def __init__(self, source: Source) -> None:
@@ -218,5 +271,9 @@ class ByBatch(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.source.targets)
 
-    def __getitem__(self, indices: list[int]) -> Batch:
-        return self.source.read(indices), self.source.targets[torch.as_tensor(indices, dtype=torch.long)]
+    def __getitem__(self, indices: list[int]) -> Batch | InputError:
+        try:
+            targets = self.source.targets[torch.as_tensor(indices, dtype=torch.long)]
+            return shared((self.source.read(indices), targets))
+        except InputError as problem:  # raised in a worker, it would come with a traceback in its words
+            return problem

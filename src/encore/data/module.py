@@ -9,15 +9,24 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from encore.data.batch import AnyBatch
 from encore.data.bootstrap import bootstrap, read_weights
-from encore.data.loaders import Loader, Memory, Order, Resident, Streamed
-from encore.data.normalize import fit
-from encore.data.sources import ArraySource, Source, open_source, verify
-from encore.data.split import stratified
+from encore.data.classes import match
+from encore.data.contract import Source
+from encore.data.fetching import verify
+from encore.data.loaders import Loader, Order, Resident, Streamed
+from encore.data.named.buckets import BucketedOrder, bucket_settings, lengths_of
+from encore.data.named.loader import Assembly, NamedLoader, example, fit_named
+from encore.data.named.named_source import NamedSource
+from encore.data.normalize import Affine, fit
+from encore.data.notes import notes
+from encore.data.placement import Placement, examples_sha256
+from encore.data.prepare import Preparation, fitted, prepared
+from encore.data.sources import open_source
+from encore.data.split import strata, stratified
+from encore.data.targets import check_number_of_targets, fit_targets
 from encore.errors import ConfigError, InputError
-from encore.record.checkpoint_files import digest
-
-Gather = Resident | Streamed
+from encore.fast.memory import Memory
 
 
 class DataModule(pl.LightningDataModule):
@@ -26,28 +35,37 @@ class DataModule(pl.LightningDataModule):
     Args:
         recipe: the config's `data`, plain values.
         data_dir: where files are.
-        seed: of the order of training examples.
-        test: whether the test set may be looked at; if not, it is never opened.
+        seed: determines the order of training examples.
+        test: whether the test set may be read; if not, it is never opened.
 
     Batches are pairs of inputs, float32 [k, *shape], and class numbers, int64 [k], or numbers, float32 [k, 1], on the
-    trainer's device.
+    trainer's device. Where the recipe has `inputs`, they are as `encore.data.contract` says.
 
     Attributes:
-        split: which examples of the sources are for what.
+        split: indices of the training, validation and test examples in the sources.
         pool: the training examples before the bootstrap, each once.
+        preparation: what `data.prepare` learned from the training examples.
+        target_affine: how a task normalises targets, which batches hold as they are; None: not at all.
+        notes: what is worth knowing of the examples, in lines.
     """
+
+    by_place = True  # see encore.runner.contracts
 
     def __init__(self, recipe: dict, data_dir: str, seed: int, test: bool = True) -> None:
         super().__init__()
         self.recipe, self.data_dir, self.seed, self.test = recipe, Path(data_dir), seed, test
-        self.placed: dict[tuple[int, torch.device], Gather] = {}
+        self.placement = Placement(recipe)
+        self.affines: dict[str, Affine] = {}
+        self.preparation: Preparation | None = None
+        self.target_affine: Affine | None = None
+        self.lengths: Tensor | None = None
         self.memory = Memory()
         self.test_source: Source | None = None
-        self.loaded = False
+        self.loaded, self.notes = False, list[str]()
         self.order_sha256 = hashlib.sha256().hexdigest()
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the sources, split them, and find the normalisation; once, whatever the stage.
+        """Open the sources, split them and fit the normalisation; once, whatever the stage.
 
         Raises:
             InputError: the data cannot be used.
@@ -58,8 +76,9 @@ class DataModule(pl.LightningDataModule):
         recipe = self.recipe
         verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
+        check_number_of_targets(recipe, self.source)
         parts = stratified(
-            self.source.targets,
+            strata(self.source, recipe.get("stratify")),
             val=recipe["val_fraction"],
             test=recipe["test_fraction"],
             fraction=recipe["fraction"],
@@ -70,41 +89,74 @@ class DataModule(pl.LightningDataModule):
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
+        if recipe.get("prepare"):
+            self.preparation = fitted(recipe["prepare"], self.source, self.split.train)
+            self.source = prepared(self.preparation, self.source)
         self.test_source, self.test_indices = self.open_test()
-        self.normalize = fit(recipe["normalize"], self.source, self.split.train, tuple(recipe["shape"]))
+        self.find_normalisation()
+        self.notes = notes(self)
+        self.bucket = bucket_settings(recipe)
+        if self.bucket is not None:
+            if not isinstance(self.source, NamedSource):
+                raise ConfigError(f"data.bucket={self.bucket[0]}: data={recipe['name']} has no ragged arrays")
+            self.lengths = lengths_of(self.source, self.bucket[0])
         self.loaded = True
 
+    def find_normalisation(self) -> None:
+        norm, source = self.recipe["normalize"], self.source
+        if isinstance(source, NamedSource):
+            self.affines = fit_named(norm, source, self.split.train)
+        else:
+            shape = self.recipe["shape"] if isinstance(self.recipe["shape"], list) else source.read([0]).shape[1:]
+            self.normalize = fit(norm, source, self.split.train, tuple(shape))
+        self.target_affine = fit_targets(self.recipe, source, self.split.train)
+
+    def example(self, count: int = 2) -> AnyBatch:
+        """A batch of the first training examples, on the CPU and without augmentation, to try a task on."""
+        indices = self.split.train[:count]
+        if isinstance(self.source, NamedSource):
+            return example(self.source, self.affines, indices)
+        return self.normalize(self.source.read(indices.tolist())), self.source.targets[indices]
+
     def resampled(self, pool: Tensor) -> Tensor:
-        """The training examples: all of those that there are, or a bootstrap sample of them."""
+        """All training examples, or a bootstrap sample of them."""
         number, weights = self.recipe.get("bootstrap"), (self.recipe.get("weights") or {}).get("path")
         if number is None:
             return pool
-        drawn_by = read_weights(Path(weights), len(self.source.targets)) if weights else None
+        drawn_by = read_weights(Path(weights), len(self.source)) if weights else None
         return bootstrap(pool, number, self.recipe["split_seed"], drawn_by)
 
     def open_test(self) -> tuple[Source | None, Tensor]:
-        """The test examples: a source, and which of it they are; none of them where they may not be looked at."""
+        """The test source and the indices of its test examples; no indices if the test set must stay closed."""
         recipe, none = self.recipe, self.split.test[:0]
         if not recipe.get("test"):
             return self.source, self.split.test if self.test else none
         if not self.test:
             return None, none
         source = open_source(recipe["test"], recipe, self.data_dir)
-        return source, torch.arange(len(source.targets))
+        if isinstance(source, NamedSource) != isinstance(self.source, NamedSource):
+            raise InputError(
+                f"data={recipe['name']}: the test set's arrays have other types than the training set's; set a "
+                "dtype for both in data.inputs and data.targets"
+            )
+        if self.preparation is not None:
+            source = prepared(self.preparation, source)
+        match(source, self.source, recipe["name"])
+        return source, torch.arange(len(source))
 
     def close_test(self) -> None:
-        """Let go of a test set's memory until it is asked for: it is not looked at while a run trains."""
+        """Free a test set's memory until it is needed: a run does not use it while it trains."""
         source = self.test_source
-        if self.recipe.get("test") and isinstance(source, ArraySource):
+        if self.recipe.get("test") and source is not None and source.tensors() is not None:  # files watch themselves
             self.test_sha256 = examples_sha256(source)
-            self.placed = {key: placed for key, placed in self.placed.items() if key[0] != id(source)}
+            self.placement.forget(source)
             self.test_source = None
 
     def opened_test(self) -> Source:
-        """The test set, read again where it was let go of.
+        """The test set, read again if its memory was freed.
 
         Raises:
-            InputError: it may not be looked at, cannot be read any more, or has changed.
+            InputError: it must stay closed, can no longer be read, or has changed.
         """
         if not self.test:
             raise InputError(f"the test set of data={self.recipe['name']} stays closed: the run has test=false")
@@ -114,13 +166,12 @@ class DataModule(pl.LightningDataModule):
             if examples_sha256(source) != self.test_sha256:
                 raise InputError(
                     f"the test set of data={self.recipe['name']} has changed since the run began\n"
-                    "bring its files back, and the same command goes on"
+                    "restore its files, and the same command continues the run"
                 )
             self.test_source = source
         return self.test_source
 
     def check_batch_size(self) -> None:
-        """A batch holds no more than there is."""
         examples = len(self.split.train)
         if self.batch_size > examples:
             raise ConfigError(
@@ -136,12 +187,10 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Examples in each split."""
         return {"train": len(self.split.train), "val": len(self.split.val), "test": len(self.test_indices)}
 
     def train_order(self) -> Order:
-        """Which training examples a batch holds."""
-        return Order(
+        order = Order(
             self.split.train,
             self.batch_size,
             seed=self.seed if self.recipe["shuffle"] else None,
@@ -149,31 +198,30 @@ class DataModule(pl.LightningDataModule):
             rank=self.rank,
             world_size=self.world_size,
         )
+        if self.lengths is None or self.bucket is None:
+            return order
+        return BucketedOrder(**vars(order), lengths=self.lengths, pool=self.bucket[1])
 
     @property
     def rank(self) -> int:
-        """This process's place among those that train together."""
         return self.trainer.global_rank if self.trainer else 0
 
     @property
     def world_size(self) -> int:
-        """How many processes train together."""
         return self.trainer.world_size if self.trainer else 1
 
     def train_dataloader(self) -> Loader:
-        """Training batches, in an order of (seed, epoch)."""
         return self.loader(self.source, self.train_order(), training=True)
 
     def val_dataloader(self) -> Loader | list:
-        """Validation batches, always in the same order; none without a validation set."""
+        """Validation batches, always in the same order; an empty list without a validation set."""
         return self.evaluation(self.source, self.split.val)
 
     def test_dataloader(self) -> Loader | list:
-        """Test batches, always in the same order; none without a test set."""
+        """Test batches, always in the same order; an empty list without a test set."""
         return self.evaluation(self.opened_test(), self.test_indices)
 
     def evaluation(self, source: Source, indices: torch.Tensor) -> Loader | list:
-        """Batches of one epoch, each example once."""
         if not len(indices):
             return []
         return self.loader(
@@ -181,7 +229,6 @@ class DataModule(pl.LightningDataModule):
         )
 
     def loader(self, source: Source, order: Order, training: bool = False) -> Loader:
-        """Batches of a source on the trainer's device."""
         trainer = self.trainer
         assert trainer is not None
 
@@ -190,44 +237,30 @@ class DataModule(pl.LightningDataModule):
             return trainer.current_epoch, done
 
         device = trainer.strategy.root_device
-        gather = self.gather(source, device)
-        return Loader(gather, order, self.normalize, device, self.memory, position, self.note if training else None)
+        began = self.note if training else None
+        gather = self.placement.of(source, device)
+        if isinstance(gather, Resident | Streamed):
+            return Loader(gather, order, self.normalize, device, self.memory, position, began)
+        assert isinstance(source, NamedSource)
+        assembly = Assembly(source.fields, self.affines, device)
+        return NamedLoader(gather, order, assembly, self.memory, position, began)
 
     def note(self, epoch: int, indices: Tensor) -> None:
-        """Chain an epoch's order to the digest of those before."""
+        """Chain an epoch's order to the digest of the epochs before."""
         before = f"{self.order_sha256} {epoch}\n".encode()
         self.order_sha256 = hashlib.sha256(before + indices.numpy().tobytes()).hexdigest()
 
     def state_dict(self) -> dict[str, Any]:
-        """The digest of the orders so far."""
         return {"order_sha256": self.order_sha256}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the digest."""
         self.order_sha256 = state_dict["order_sha256"]
-
-    def gather(self, source: Source, device: torch.device) -> Gather:
-        """Where a source's examples lie; made once a device, shared by its splits."""
-        key = (id(source), device)
-        if key not in self.placed:
-            recipe = self.recipe
-            self.placed[key] = (
-                Resident(source, device)
-                if recipe["resident"]
-                else Streamed(source, recipe["num_workers"], pin_memory=device.type == "cuda")
-            )
-        return self.placed[key]
 
     def share(self, batch: int, here: int) -> float:
         """This rank's weight in the mean over a training batch, times the number of ranks.
 
-        Ranks' gradients are averaged; where the last batch does not divide evenly, the mean over its
-        examples weighs them by how many each rank had.
+        Ranks' gradients are averaged; if the last batch does not divide evenly, weighting each rank by its number of
+        examples makes that the mean over the batch.
         """
         order = self.train_order()
         return here * order.world_size / order.batch_length(batch)
-
-
-def examples_sha256(source: Source) -> str:
-    """The digest of a source's inputs and targets."""
-    return digest({name: value for name, value in vars(source).items() if isinstance(value, Tensor)})

@@ -1,47 +1,47 @@
 """Where examples come from: any class with arrays, or with one example at a time, read the same way."""
 
-import socket
-import sys
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from math import prod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from encore.build import root, takes, target_of
+from encore.config.build import root, takes
+from encore.data.classes import check_number, if_as_many
+from encore.data.contract import Source
+from encore.data.fetching import built, check_arguments, download, replaced, unreadable, verify
+from encore.data.layout import arranged, natural
+from encore.data.named.columns import tensor
+from encore.data.named.named_source import ColumnSource, NamedSource
+from encore.data.named.open import names_in, open_named
 from encore.data.offline import refused
+from encore.data.pixels import BROKEN, as_array, shown
+from encore.data.published import can_be_fetched
+from encore.data.readers.folders import PictureFolder
 from encore.errors import ConfigError, EncoreError, InputError, NotHere
-from encore.record.files import sha256
+from encore.terminal import counted
 
-DATA = ("data",)
 TARGETS = ("targets", "labels", "target", "_labels")
 
 
-class Source(Protocol):
-    """Examples that can be read by index."""
-
-    targets: Tensor  # class numbers, int64 [n], or one number an example, float32 [n, 1]
-    classes: Sequence[str] | None  # their names, where the dataset has any
-
-    def read(self, indices: Sequence[int]) -> Tensor:
-        """The raw inputs of the indices given: uint8 or float32 [k, *shape]."""
-        ...
-
-
 class ArraySource:
-    """Examples that lie in memory as one array."""
+    """Examples in memory as one array."""
 
     def __init__(self, inputs: Tensor, targets: Tensor, classes: Sequence[str] | None = None) -> None:
         self.inputs, self.targets, self.classes = inputs, targets, classes
 
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"inputs": self.inputs, "targets": self.targets}
+
     def read(self, indices: Sequence[int]) -> Tensor:
-        """The inputs of the indices, [k, *shape]."""
+        """Inputs at the indices, [k, *shape]."""
         return self.inputs.index_select(0, torch.as_tensor(indices, dtype=torch.long))
 
 
@@ -50,24 +50,44 @@ class MapSource:
 
     def __init__(self, dataset: Any, targets: Tensor, shape: Sequence[int]) -> None:
         self.dataset, self.targets, self.shape = dataset, targets, tuple(shape)
-        self.classes = getattr(dataset, "classes", None)
+        self.classes = names_in(dataset)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def tensors(self) -> None:
+        """None: the inputs are not in memory."""
 
     def read(self, indices: Sequence[int]) -> Tensor:
-        """The inputs of the indices, decoded now, [k, *shape]."""
+        """Inputs at the indices, decoded now, [k, *shape]."""
         examples = [self.example(int(index)) for index in indices]
         return torch.stack(examples) if examples else torch.empty(0, *self.shape)
 
     def example(self, index: int) -> Tensor:
         """One input, [*shape]."""
+        if isinstance(self.dataset, PictureFolder):
+            return torch.from_numpy(self.dataset.pixels(index, self.shape))
         try:
             value = self.dataset[index][0]
-        except (OSError, ValueError, SyntaxError) as problem:  # what PIL raises for a broken picture
-            raise InputError(f"example {index} cannot be read: {problem}") from problem
-        if hasattr(value, "convert"):
-            channels, height, width = self.shape
-            picture = value.convert("L" if channels == 1 else "RGB").resize((width, height))
-            value = torch.from_numpy(np.array(picture)).reshape(height, width, channels).permute(2, 0, 1)
+            if hasattr(value, "convert"):
+                value = torch.from_numpy(as_array(value, self.shape[0], self.shape[1:]))
+        except BROKEN as problem:
+            raise InputError(f"example {index}{self.path(index)} cannot be read: {problem}") from problem
         return natural(torch.as_tensor(value)).reshape(self.shape)
+
+    def path(self, index: int) -> str:
+        """The file that an example is of, where the dataset tells."""
+        samples = getattr(self.dataset, "samples", None)
+        return f", {shown(Path(samples[index][0]))}," if isinstance(samples, list) else ""
+
+    def in_memory(self) -> ArraySource:
+        """The same, all of it made now."""
+        every = counted(range(len(self)), len(self), "reading pictures")
+        first = self.example(0)
+        whole = first.new_empty(len(self), *self.shape)
+        for index in every:
+            whole[index] = self.example(index)
+        return ArraySource(whole, self.targets, self.classes)
 
 
 class Npz:
@@ -79,147 +99,164 @@ class Npz:
                 self.data, self.targets = archive[inputs], archive[targets]
         except FileNotFoundError as problem:
             raise NotHere(f"there is no file {path}") from problem
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as problem:
-            raise InputError(f"{path} is no NumPy archive with {inputs} and {targets}: {problem}") from problem
+        except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile, zlib.error, AttributeError) as problem:
+            raise InputError(f"{path} is not a NumPy archive with {inputs} and {targets}: {problem}") from problem
 
 
 def open_source(recipe: dict, data: dict, data_dir: Path) -> Source:
-    """Build a dataset's source and read what it holds.
+    """Build a dataset's source and read its contents.
 
-    A target with a `root` finds its files in `data_dir` unless the recipe says where. What is not there is
-    downloaded, if the target can.
+    A target with a `root` looks for its files in `data_dir` unless the recipe sets another. Missing files are
+    downloaded, if the target can do that.
 
     Raises:
         InputError: files missing, truncated or altered, or not of the shape and classes that the config states.
     """
-    target, settings = recipe["_target_"], dict(recipe)
+    settings = {**recipe, "_target_": replaced(recipe)}
+    target = settings["_target_"]
     if "root" not in recipe and takes(target, "root"):
         settings["root"] = str(data_dir)
+    if refused.get():
+        settings.pop("download", None)
+    check_arguments(settings)
     try:
-        with reading_once(target):
-            return read(target_of(settings, "data")(), data)
+        dataset = built(settings)
     except EncoreError:
         raise
-    except TypeError as problem:  # a setting that the target has not
-        raise ConfigError(f"cannot build data from {target}: {root(problem)}") from problem
     except (RuntimeError, FileNotFoundError) as missing:
-        if not takes(target, "download"):
+        if not can_be_fetched(target):
             kind = NotHere if isinstance(missing, FileNotFoundError) else InputError
             raise kind(f"data={data['name']} cannot be read: {root(missing)}") from missing
-        return read(download(settings, data, data_dir), data)
-    except Exception as problem:  # whatever a reader makes of files that are broken
-        raise InputError(
-            f"a file of data={data['name']} in {data_dir.resolve()} is truncated or altered: {root(problem)}\n"
-            f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
-        ) from problem
+        dataset = download(settings, data, data_dir, read)
+    except Exception as problem:  # whatever a class makes of files that are broken
+        raise unreadable(problem, target, data, data_dir) from problem
+    return read(dataset, data, whole=recipe == data["train"])
 
 
-def download(settings: dict, data: dict, data_dir: Path) -> Any:
-    """Build a torchvision dataset that fetches its files, from its mirrors and with its checksums."""
-    if refused.get():
-        raise NotHere(
-            f"data={data['name']} is not in {data_dir}, or altered: "
-            f"python scripts/fetch_data.py {data['name']} fetches it"
+def fetch_again(data: dict, data_dir: Path) -> None:
+    """Fetch a dataset whose files are not here, or not what was published; each is replaced whole by one that is.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    try:
+        for part in ("train", "test"):
+            if data.get(part):
+                verify(data, data_dir)
+                open_source(data[part], data, data_dir)
+    except NotHere:
+        raise
+    except InputError:
+        recipe = data["train"]
+        if not can_be_fetched(recipe["_target_"]):
+            raise
+        download({"root": str(data_dir), **recipe}, data, data_dir, read)
+
+
+def read(dataset: Any, data: dict, whole: bool = True) -> Source:
+    """The examples of a dataset object, checked against the shape and classes that the config states.
+
+    Args:
+        dataset: the object.
+        data: the recipe.
+        whole: whether it has all classes; a test set may lack some.
+    """
+    if data.get("inputs") is not None:
+        named = open_named(dataset, data)
+        if whole and named.class_target() is not None:
+            check_number(named.classes, data["num_classes"], data["name"])
+        return (None if by_name(data) else simple(named)) or named
+    if data["shape"] is None or isinstance(data["shape"], dict):
+        raise ConfigError(
+            f"data={data['name']}: without data.inputs, which names the arrays, data.shape is a list, the shape of an "
+            "example"
         )
-    try:
-        print(f"data={data['name']} is missing from {data_dir}, or altered: downloading", file=sys.stderr)
-        data_dir.mkdir(parents=True, exist_ok=True)
-        with time_limit(30), redirect_stdout(sys.stderr):
-            dataset = target_of({**settings, "download": True}, "data")()
-    except (RuntimeError, OSError) as problem:
-        raise NotHere(
-            f"data={data['name']} is not in {data_dir.resolve()}, or altered, and it could not be downloaded: "
-            f"{root(problem)}\n"
-            f"with a network, python scripts/fetch_data.py {data['name']} fetches it; "
-            f"with --from FOLDER it takes files that you have; data=digits needs no download"
-        ) from problem
-    verify(data, data_dir)
-    return dataset
-
-
-@contextmanager
-def reading_once(target: str) -> Iterator[None]:
-    """Let torchvision read files of MNIST's format with `read_idx`."""
-    if not target.startswith("torchvision."):
-        yield
-        return
-    from torchvision.datasets import mnist
-
-    plain = mnist.read_sn3_pascalvincent_tensor
-    mnist.read_sn3_pascalvincent_tensor = read_idx
-    try:
-        yield
-    finally:
-        mnist.read_sn3_pascalvincent_tensor = plain
-
-
-def read_idx(path: str, strict: bool = True) -> Tensor:
-    """A file of MNIST's format, uint8 [n, …] or [n], as torchvision's reader gives it, without a second copy."""
-    with Path(path).open("rb") as stream:
-        _, _, kind, dimensions = stream.read(4)
-        shape = np.fromfile(stream, ">i4", dimensions).tolist()
-        values = torch.from_numpy(np.fromfile(stream, np.uint8))
-    assert kind == 8  # bytes
-    assert len(values) == prod(shape)
-    return values.view(shape)
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """A limit on how long a connection may say nothing."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def verify(data: dict, data_dir: Path) -> None:
-    """Raise InputError if a file that is there has not the digest that the dataset's config states."""
-    for path, expected in (data.get("sha256") or {}).items():
-        file = data_dir / path
-        if expected and file.is_file() and (actual := sha256(file)) != expected:
-            raise InputError(
-                f"{file} is truncated or altered: its SHA-256 is {actual}, not {expected}\n"
-                f"delete it and fetch it again: python scripts/fetch_data.py {data['name']}"
-            )
-
-
-def read(dataset: Any, data: dict) -> Source:
-    """The examples of a dataset object, checked against the shape and classes that the config states."""
     name, shape, classes = data["name"], tuple(data["shape"]), data["num_classes"]
     found = next((getattr(dataset, key) for key in TARGETS if hasattr(dataset, key)), None)
     if found is None:
+        if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
+            raise ConfigError(
+                f"data={name}: {type(dataset).__name__} is not a dataset: it has no targets and no examples"
+            )
         found = [dataset[index][1] for index in range(len(dataset))]
-    if not len(found):
+    if whole and isinstance(dataset, PictureFolder):
+        check_number(dataset.classes, classes, name)
+    labels = array_of(found, name, "targets")
+    if not len(labels):
         raise InputError(f"data={name} holds no examples")
-    labels = np.asarray(found)
     targets = numbers(labels, name) if classes is None else class_numbers(labels, classes, name)
     if not hasattr(dataset, "data"):
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise InputError(
                 f"data={name} holds pictures: data.shape must be [1 or 3, height, width], not {list(shape)}"
             )
-        return MapSource(dataset, targets, shape)
-    inputs = arranged(natural(torch.as_tensor(np.asarray(dataset.data))), shape)
+        source = MapSource(dataset, targets, shape)
+        if data.get("resident", True):
+            return source.in_memory()
+        if hasattr(dataset, "check"):
+            dataset.check()
+        return source
+    held = array_of(dataset.data, name, "inputs")
+    inputs = arranged(natural(tensor(held, f"data={name}: its array of inputs")), shape)
     if inputs is None:
-        raise InputError(
-            f"data={name} has examples of shape {list(dataset.data.shape[1:])}, not data.shape={list(shape)}"
-        )
+        raise InputError(f"data={name} has examples of shape {list(held.shape[1:])}, not data.shape={list(shape)}")
     if len(inputs) != len(targets):
         raise InputError(f"data={name} has {len(inputs)} inputs but {len(targets)} targets")
     if inputs.is_floating_point() and not torch.isfinite(inputs).all():
         raise InputError(f"data={name} has inputs that are not finite numbers")
-    return ArraySource(inputs, targets, getattr(dataset, "classes", None))
+    return ArraySource(inputs, targets, if_as_many(names_in(dataset), classes))
+
+
+def array_of(values: Any, name: str, what: str) -> np.ndarray:
+    """An array with a row an example.
+
+    Raises:
+        InputError: it is one value, or rows of several lengths.
+    """
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as problem:  # RuntimeError: torch's, of a tensor that needs gradients
+        raise InputError(f"data={name} has {what} that are no array: {' '.join(str(problem).split())}") from problem
+    if not array.ndim:
+        raise InputError(f"data={name} has {what} of one value ({array.dtype}): there must be a row an example")
+    return array
+
+
+def by_name(data: dict) -> bool:
+    """Whether settings name individual arrays."""
+    norm = data["normalize"]
+    return (
+        bool(data.get("prepare"))
+        or isinstance(data.get("stratify"), str)
+        or (isinstance(norm, dict) and set(norm) != {"mean", "std"})
+    )
+
+
+def simple(source: NamedSource) -> Source | None:
+    """One input and one target in memory as a plain source; None if the source is anything else."""
+    inputs, targets = ([field for field in source.fields if field.is_target is which] for which in (False, True))
+    if not isinstance(source, ColumnSource) or len(inputs) != 1 or len(targets) != 1:
+        return None
+    values, truth = source.columns[inputs[0].id], source.columns[targets[0].id]
+    if not isinstance(values, Tensor) or not isinstance(truth, Tensor):
+        return None
+    if values.dtype not in (torch.uint8, torch.float32) or values.ndim < 2:
+        return None
+    if targets[0].classes is None or truth.ndim > 1:
+        return ArraySource(values, truth, source.classes) if truth.dtype == torch.float32 else None
+    return ArraySource(values, truth.long(), source.classes)
 
 
 def class_numbers(labels: np.ndarray, classes: int, name: str) -> Tensor:
-    """Targets as int64 [n], from 0 to one less than there are classes."""
+    """Targets as int64 in [0, classes): [n], or [n, …] if an example has several."""
     whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == labels.round()).all()
     if labels.dtype.kind not in "iub" and not whole:
         raise InputError(f"data={name} has targets of type {labels.dtype}; classes are whole numbers from 0")
-    labels = labels.astype(np.int64).flatten()
+    if not labels.size:
+        raise InputError(f"data={name} has targets of shape {list(labels.shape)}: no class numbers")
+    labels = labels.astype(np.int64)
+    if labels.size == len(labels):
+        labels = labels.flatten()
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
         raise InputError(
@@ -229,21 +266,7 @@ def class_numbers(labels: np.ndarray, classes: int, name: str) -> Tensor:
 
 
 def numbers(labels: np.ndarray, name: str) -> Tensor:
-    """Targets as float32 [n, 1]."""
-    if labels.dtype.kind not in "iufb" or labels.size != len(labels) or not np.isfinite(labels).all():
-        raise InputError(f"data={name} has targets that are not one finite number an example")
-    return torch.from_numpy(labels.astype(np.float32).reshape(-1, 1))
-
-
-def natural(values: Tensor) -> Tensor:
-    """Bytes stay bytes; all else becomes float32."""
-    return values if values.dtype == torch.uint8 else values.float()
-
-
-def arranged(inputs: Tensor, shape: tuple[int, ...]) -> Tensor | None:
-    """Inputs as [n, *shape]: channels first, one channel made explicit, flat ones laid out; None if they do not fit."""
-    found = tuple(inputs.shape[1:])
-    if len(shape) == 3 and found != shape and found == (*shape[1:], shape[0]):
-        return inputs.permute(0, 3, 1, 2).contiguous()
-    flat = 1 in (len(found), len(shape)) and prod(found) == prod(shape)
-    return inputs.reshape(-1, *shape).contiguous() if found == shape or (1, *found) == shape or flat else None
+    """Targets as float32: [n, 1], or [n, …] if an example has several."""
+    if labels.dtype.kind not in "iufb" or not np.isfinite(labels).all():
+        raise InputError(f"data={name} has targets that are not finite numbers, as many for each example")
+    return torch.from_numpy(labels.astype(np.float32).reshape(len(labels), *labels.shape[1:] or (1,)))

@@ -1,4 +1,4 @@
-"""Which examples are for training, validation and test: a function of the split's seed and the classes alone."""
+"""The split into training, validation and test: a function of the split's seed and the classes alone."""
 
 from dataclasses import dataclass
 
@@ -6,23 +6,36 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encore.data.contract import Source
+from encore.data.named.named_source import NamedSource
 from encore.errors import ConfigError
 from encore.seeding import derive
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into a source, int64, ascending and disjoint; those drawn with replacement may come several times."""
+    """Indices into a source, int64, ascending and disjoint; a bootstrap sample may repeat some."""
 
     train: Tensor
     val: Tensor
     test: Tensor
 
 
+def strata(source: Source, stratify: str | bool | None) -> Tensor:
+    """What splits keep the proportions of, [n]: class numbers, unless the config names something else."""
+    if isinstance(source, NamedSource):
+        return source.strata(stratify)
+    if isinstance(stratify, str):
+        raise ConfigError(f"data.stratify={stratify} names an array, and this dataset has no data.inputs")
+    targets = source.targets
+    one_each = targets.ndim == 1 or targets.is_floating_point()
+    return targets if one_each and stratify is not False else torch.zeros(len(targets), dtype=torch.long)
+
+
 def stratified(
     targets: Tensor, *, val: float, test: float, fraction: float, seed: int, folds: int | None = None, fold: int = 0
 ) -> Split:
-    """Split by class, so that every part has the proportions of the whole.
+    """Split by class, so that every part has the same proportions as the whole.
 
     Args:
         targets: class numbers, int64 [n]; numbers, float32 [n, 1], count as one class.
@@ -30,7 +43,7 @@ def stratified(
         test: fraction of all examples for test.
         fraction: fraction of the remaining training examples that is used. A smaller fraction is a subset of
             a larger one, and validation and test do not depend on it.
-        seed: of the split alone.
+        seed: of the split only.
         folds: equal parts of all that is not for test, of which one is for validation.
         fold: which one, from 0; test does not depend on it.
 
@@ -56,7 +69,7 @@ def stratified(
 
 
 def of_fold(ranked: np.ndarray, folds: int, fold: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Examples for validation and for training.
+    """Indices for validation and training.
 
     Args:
         ranked: all of them by their places within their classes, so that any stretch has the proportions of the whole.

@@ -1,4 +1,4 @@
-"""Tables that are small enough to stand in a config."""
+"""Tables small enough to be written in a config."""
 
 from typing import Any
 
@@ -24,7 +24,6 @@ class Table:
 
 
 def numbers(name: str, rows: list[Any]) -> np.ndarray:
-    """Rows as an array."""
     try:
         found = np.array(rows)
         good = found.ndim > 0 and found.size > 0 and found.dtype.kind in "biuf"
@@ -32,5 +31,5 @@ def numbers(name: str, rows: list[Any]) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):  # rows of several lengths
         good = False
     if not good:
-        raise ConfigError(f"a table's {name} are rows of one length that hold finite numbers alone, not {rows!r:.80}")
+        raise ConfigError(f"a table's {name} are rows of one length that hold only finite numbers, not {rows!r:.80}")
     return found

@@ -1,4 +1,4 @@
-"""One probability, that of an event in each of several trials."""
+"""A single probability: that of an event in each of several trials."""
 
 import torch
 from torch import Tensor, nn
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 class Proportion(nn.Module):
     """The parameters of a binomial distribution whose probability is learned (a coin, a thumbtack).
 
-    Inputs [n, 1] are numbers of trials; outputs [n, 2] are these and the probability.
+    Inputs [n, 1] are numbers of trials; outputs [n, 2] are the trials and the probability.
 
     Args:
         start: the probability before training.

@@ -1,7 +1,8 @@
-"""Checkpoint files: whole or not there, with their digests kept beside them, and nothing in them is ever executed."""
+"""Checkpoint files: written atomically, with digests beside them, and read without executing anything."""
 
 import hashlib
 import io
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,36 +11,36 @@ from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor
 
 from encore.errors import InputError
-from encore.record.files import read_json, replace, sha256, write_json
+from encore.files import make_folder, read_json, read_whole, replace, sha256, write_json
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 DIGESTS = "digests.json"
+UNKNOWN = 2**30  # bytes that are read of a checkpoint of which nothing is known, to say that it is altered
 
 
 class WholeFiles(CheckpointIO):
-    """How Lightning writes and reads a run's checkpoints."""
+    """Makes Lightning write and read a run's checkpoints this way."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write in one step."""
+        """Write atomically; one of Lightning's callbacks may save into a folder of its own."""
+        make_folder(Path(path).parent)
         save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
-        """Read tensors and plain values."""
         return load(Path(path))
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Delete a file."""
         Path(path).unlink(missing_ok=True)
 
 
 def save(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint in one step, and keep the last.ckpt before, if it is good, as previous.ckpt.
+    """Write a checkpoint atomically, and keep the previous last.ckpt, if it is good, as previous.ckpt.
 
-    Its digest is known before it is in place, and those of the files that are there stay known until it is:
-    digests.json knows every good file, whenever and however often the writing is cut off.
+    Its digest is recorded before the file is in place, and those of the existing files are kept until then:
+    digests.json lists every good file, whenever and however often the write is interrupted.
 
     Raises:
-        OSError: it cannot be written. torch's own writing to a full disk raises a RuntimeError that says nothing.
+        OSError: it cannot be written. On a full disk, torch itself would raise an unhelpful RuntimeError.
     """
     packed = io.BytesIO()
     torch.save(content, packed)
@@ -66,43 +67,118 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU.
 
     Raises:
-        InputError: it is not there, truncated or altered, or holds more than tensors and plain values.
+        InputError: it is not there, truncated or altered, or holds something else than named tensors and plain values.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as problem:
-        raise InputError(f"there is no checkpoint {path}") from problem
-    except OSError as problem:
-        raise InputError(f"{path} cannot be read: {problem}") from problem
-    known, actual = digests(path.parent), hashlib.sha256(content).hexdigest()
+    known = digests(path.parent)
+    content = read_whole(path, max((entry["bytes"] for entry in known.values()), default=0) or UNKNOWN)
+    actual = hashlib.sha256(content).hexdigest()
     if actual not in {entry["sha256"] for entry in known.values()}:
         expected = known.get(path.name, {}).get("sha256")
         raise InputError(
             f"{path} is truncated or altered: its SHA-256 is {actual}, "
-            + (f"not {expected}" if expected else f"and {DIGESTS} beside it knows of none")
+            + (f"not {expected}" if expected else f"and {DIGESTS} does not list it")
         )
     try:
-        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as problem:  # torch raises whatever a broken archive happens to lead to
-        raise InputError(f"{path} is no checkpoint that can be read: {str(problem).splitlines()[0]}") from problem
+        held = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as problem:  # torch raises all kinds of errors for a broken archive
+        raise InputError(f"{path} is not a readable checkpoint: {first_line(problem)}") from problem
+    if not isinstance(held, dict) or not all(isinstance(key, str) for key in held):
+        raise InputError(f"{path} is no checkpoint: it holds no values by name")
+    return held
+
+
+def first_line(problem: Exception) -> str:
+    """What an error says first."""
+    return (str(problem) or type(problem).__name__).splitlines()[0]
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    """A checkpoint's weights, by name.
+
+    Raises:
+        InputError: as `load`, or it has none.
+    """
+    return of_type(load(path), WEIGHTS, path)["state_dict"]
+
+
+def best(path: Path) -> dict[str, Any]:
+    """The checkpoint of the best weights: `state_dict`, and in `best` where they were chosen.
+
+    Raises:
+        InputError: as `load`, or it has no such thing.
+    """
+    return of_type(load(path), BEST_KEYS, path)
+
+
+def state(path: Path) -> dict[str, Any]:
+    """A checkpoint that a run can go on from.
+
+    Raises:
+        InputError: as `load`, or it lacks a part of the state.
+    """
+    return of_type(load(path), STATE, path)
+
+
+def named(value: Any) -> bool:
+    """Whether it is a dict by names."""
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
+def tensors(value: Any) -> bool:
+    """Whether it is a module's state: named tensors, and what modules keep beside them."""
+    return named(value) and all(
+        isinstance(item, Tensor) or name.endswith("_extra_state") for name, item in value.items()
+    )
+
+
+def whole(value: Any) -> bool:
+    """Whether a value is a number of epochs or steps."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+Keys = Mapping[str, Callable[[Any], bool]]
+WEIGHTS: Keys = {"state_dict": tensors}
+BEST_KEYS: Keys = {**WEIGHTS, "best": named, "epoch": whole}
+STATE: Keys = {
+    **WEIGHTS,
+    "epoch": whole,
+    "global_step": whole,
+    "loops": named,
+    "callbacks": lambda value: named(value) and all(isinstance(state, dict) for state in value.values()),
+    "optimizer_states": lambda value: isinstance(value, list),
+    "lr_schedulers": lambda value: isinstance(value, list),
+}
+
+
+def of_type(held: dict[str, Any], keys: Keys, path: Path) -> dict[str, Any]:
+    """A checkpoint in which every key has a value of its type.
+
+    Raises:
+        InputError: one has none, or another.
+    """
+    for key, fits in keys.items():
+        if key not in held:
+            raise InputError(f"{path} is no checkpoint of a run: it has no {key}")
+        if not fits(held[key]):
+            raise InputError(f"{path} is no checkpoint of a run: its {key} is of another type")
+    return held
 
 
 def digests(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is known of a folder's checkpoints: for each its SHA-256, bytes, epochs and steps."""
+    """What is recorded of a folder's checkpoints: for each its SHA-256, bytes, epochs and steps.
+
+    Raises:
+        InputError: the folder is a link, which may lead anywhere.
+    """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link, and is not followed: a run's checkpoints are in its own folder")
     try:
         known = read_json(folder / DIGESTS)
     except InputError:
         return {}
-    usable = isinstance(known, dict) and all(isinstance(e, dict) and "sha256" in e for e in known.values())
-    return known if usable else {}
+    return known if isinstance(known, dict) and all(map(is_entry, known.values())) else {}
 
 
-def digest(weights: dict[str, Tensor]) -> str:
-    """SHA-256 of named tensors: their names, types, shapes and bytes."""
-    whole = hashlib.sha256()
-    for name, tensor in sorted(weights.items()):
-        value = tensor.detach().cpu().contiguous()
-        whole.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())
-        if value.numel():  # what came of an empty array has no view
-            whole.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return whole.hexdigest()
+def is_entry(entry: Any) -> bool:
+    """Whether it is what is kept of a checkpoint."""
+    return isinstance(entry, dict) and isinstance(entry.get("sha256"), str) and whole(entry.get("bytes"))

@@ -1,5 +1,6 @@
-"""Who holds a run's folder: one process at a time, for as long as it lives."""
+"""Who holds a run's folder: one process at a time, as long as it lives."""
 
+import errno
 import os
 import shutil
 import time
@@ -9,20 +10,26 @@ from pathlib import Path
 from typing import IO
 
 from encore.errors import Busy, CannotWrite
-from encore.record.files import FULL, NoRoom
+from encore.files import FULL, NoRoom, NotWritten, open_own
 
 try:
     import fcntl
-except ImportError:  # Windows: two processes on one folder are not kept apart there
+except ImportError:  # Windows: no lock against two processes in one folder
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
-# Numbers of the files by which this process holds folders.
-HELD: set[int] = set()
+
+
+class Gone(NotWritten):
+    """A folder is not where it was."""
+
+
+# The folders that this process holds, by the numbers of the files by which it does.
+HELD: dict[int, Path] = {}
 
 
 def let_go() -> None:
-    """Give up the locks that came along with a fork: a worker that outlives its run holds nothing."""
+    """Release the locks that a fork inherited: a worker that outlives its run holds nothing."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for lock in HELD:
         os.dup2(nothing, lock)
@@ -36,27 +43,42 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if need be; the kernel lets go of it when this process ends, also when it is killed.
+    """Hold a folder, created if need be; the kernel releases it when this process ends, even if it is killed.
 
     Raises:
         CannotWrite: it cannot be made, or is full.
         Busy: another process holds it.
+        InputError: its lock is something else than a file, such as a link that leads elsewhere.
     """
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = (folder / LOCK).open("a+")
+            lock = open(folder / LOCK, "ab+", opener=open_own)  # noqa: SIM115 (Path.open has no opener)
             stack.callback(close, lock)
             take(lock, folder)
         except OSError as problem:
             raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
-        HELD.add(lock.fileno())
+        HELD[lock.fileno()] = folder
         yield
+
+
+def check_held(folder: Path) -> None:
+    """Raise Gone if a folder that this process holds is no longer where it was, or another one is there."""
+    if not all(map(in_place, (number for number, place in HELD.items() if place == folder))):
+        raise Gone(errno.ENOENT, "the folder was moved, deleted or replaced while it was in use", str(folder))
+
+
+def in_place(number: int) -> bool:
+    """Whether the lock by which a folder is held still lies in it."""
+    try:
+        return os.path.samestat((HELD[number] / LOCK).stat(), os.fstat(number))
+    except OSError:
+        return False
 
 
 @contextmanager
 def waiting_for(folder: Path, seconds: float = 0.05) -> Iterator[None]:
-    """Hold a folder as soon as whoever holds it lets go; looks every so many seconds."""
+    """Hold a folder as soon as its holder releases it; tries again every `seconds`."""
     with ExitStack() as stack:
         while True:
             try:
@@ -67,31 +89,35 @@ def waiting_for(folder: Path, seconds: float = 0.05) -> Iterator[None]:
         yield
 
 
-def take(lock: IO[str], folder: Path) -> None:
-    """Lock a file, and write down whose it is."""
+def take(lock: IO[bytes], folder: Path) -> None:
+    """Lock a file and write this process's number into it."""
     if fcntl is None:
         return
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as problem:
         lock.seek(0)
-        raise Busy(f"{folder} is being run by process {lock.read().strip() or 'unknown'}") from problem
+        holder = lock.read(20).strip()  # whatever else may have come into the file
+        named = holder.decode() if holder.isdigit() else "unknown"
+        raise Busy(f"{folder} is being run by process {named}") from problem
     lock.truncate(0)
-    lock.write(str(os.getpid()))
+    lock.write(str(os.getpid()).encode())
     lock.flush()
 
 
-def close(lock: IO[str]) -> None:
-    """Let go of a lock; on a full disk its holder's number is lost, and that is said already."""
-    HELD.discard(lock.fileno())
+def close(lock: IO[bytes]) -> None:
+    """Release a lock; on a full disk its holder's number is lost, which has been reported already."""
+    HELD.pop(lock.fileno(), None)
     with suppress(OSError):
         lock.close()
 
 
 def remedy(problem: OSError, folder: Path) -> str:
-    """What helps where a folder cannot be written."""
+    """What to do if a folder cannot be written."""
+    if isinstance(problem, Gone):
+        return "where it is put back, the same command goes on; otherwise it begins at the first step"
     if problem.errno not in FULL:
         return "runs_dir=… puts runs elsewhere"
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = "" if isinstance(problem, NoRoom) else f" than the {shutil.disk_usage(there).free:,} bytes that are free"
-    return f"with more room{free} the same command goes on"
+    return f"with more room{free} the same command continues the run"

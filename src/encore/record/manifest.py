@@ -1,5 +1,6 @@
-"""manifest.json: all that a run is a function of, and all that came of it, in a form that can be compared."""
+"""manifest.json: everything a run is a function of, and everything it produced, in a form that can be compared."""
 
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,15 +10,18 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from encore import fingerprint
-from encore.data.files import files
-from encore.data.module import DataModule
 from encore.errors import InputError
-from encore.record.checkpoint_files import digest, digests
-from encore.record.environment import differences, environment
-from encore.record.files import read_json, sha256, write_json
+from encore.files import digest, write_json
+from encore.provenance import fingerprint
+from encore.provenance.closure import Closure
+from encore.provenance.contents import digest_of, files
+from encore.provenance.environment import differences, environment
+from encore.provenance.source_code import engine
+from encore.provenance.undeclared import Loaded
+from encore.record import seal
+from encore.record.checkpoint_files import digests
+from encore.record.reading import MANIFEST, SCHEMA, read_manifest
 from encore.record.result import Result
-from encore.record.source import source
 from encore.record.start import Start
 
 try:
@@ -25,8 +29,10 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-SCHEMA = 1
-FILE = "manifest.json"
+FILE = MANIFEST
+SHOWN = 5  # differences on the terminal
+log = logging.getLogger("encore")
+TRAINS = ("train.py", "encore train")
 
 
 class Manifest:
@@ -36,18 +42,25 @@ class Manifest:
         self.folder, self.content = folder, content
 
     @classmethod
-    def begin(cls, folder: Path, result: Result, cfg: dict, data: DataModule, trainer: pl.Trainer) -> "Manifest":
-        """Say what is about to run."""
+    def begin(
+        cls, folder: Path, result: Result, cfg: dict, code: Closure, data: Any, trainer: pl.Trainer
+    ) -> "Manifest":
+        """Describe what is about to run."""
         essential = fingerprint.essential(cfg)
-        sources = fingerprint.package_files() | fingerprint.source_files(essential)
         content = {
             "schema": SCHEMA,
+            "seal": seal.FILE,
             "status": "running",
             "fingerprint": result.fingerprint,
-            "arguments": sys.argv[1:] if Path(sys.argv[0]).name == "train.py" else None,
+            "arguments": sys.argv[1:] if Path(sys.argv[0]).name in TRAINS else None,
             "config": cfg,
             "config_sha256": fingerprint.hash_of(essential),
-            "code": {"digests": fingerprint.code(essential), **source(sources.values())},
+            "code": {
+                "digests": code.digests,
+                "packages": code.packages,
+                "undeclared": Loaded.undeclared(code.files.values()),
+                **engine(code.files),
+            },
             "environment": environment(with_gpus=trainer.strategy.root_device.type == "cuda"),
             "precision": str(trainer.precision),
             "device": trainer.strategy.root_device.type,
@@ -55,12 +68,12 @@ class Manifest:
             "seeds": {"seed": cfg["seed"], "data.split_seed": cfg["data"]["split_seed"]},
             "data": {
                 "files": {
-                    name: {"bytes": path.stat().st_size, "sha256": sha256(path)}
-                    for name, path in files(cfg["data"], cfg["data_dir"]).items()
+                    name: {"bytes": path.stat().st_size, "sha256": digest_of(path)} for name, path in files(cfg).items()
                 },
-                "sizes": data.sizes,
-                "split_sha256": digest(vars(data.split)),
-                "examples_sha256": examples(data),
+                # null if a user's data module does not have it
+                "sizes": getattr(data, "sizes", None),
+                "split_sha256": digest(vars(data.split)) if hasattr(data, "split") else None,
+                "examples_sha256": examples(data) if hasattr(data, "source") else None,
             },
             "attempts": [],
             "started": result.started,
@@ -68,23 +81,24 @@ class Manifest:
         return cls(folder, content)
 
     def attempt(self, started: str, start: Start | None) -> None:
-        """Note when the run is begun, or where it is gone on with, and why; write it down."""
+        """Note that the run starts, or where and why it resumes; write the file."""
         note: dict[str, Any] = {"started": started}
         if start is not None:
             note |= {"reason": start.reason, "epoch": start.epoch, "step": start.step}
             if (held := readable(self.folder)) is not None:
-                # What the run began with stays; where it goes on elsewhere, that is told.
+                # The first attempt's environment stays; a resumed run records the differences.
                 note["differences"] = differences(held["environment"], self.content["environment"])
-                self.content = {**held, "status": "running"}
+                tell_of(note["differences"])
+                self.content = {**held, "seal": seal.FILE, "status": "running"}
         self.content["attempts"] = [*self.content["attempts"], note]
         write_json(self.folder / FILE, self.content)
 
-    def outcome(self, weights: dict[str, Tensor], order_sha256: str, batches: int) -> None:
-        """Keep the digests of what training gave: each tensor of the last weights, and the order of the batches.
+    def outcome(self, weights: dict[str, Tensor], order_sha256: str | None, batches: int) -> None:
+        """Keep the digests of what training produced: each tensor of the last weights, and the order of the batches.
 
         Args:
             weights: the last weights.
-            order_sha256: of the order of all epochs.
+            order_sha256: of the order of all epochs, if the data provide it.
             batches: in a whole epoch.
         """
         self.content["batches_per_epoch"] = batches
@@ -92,7 +106,6 @@ class Manifest:
         self.content["order_sha256"] = order_sha256
 
     def end(self, result: Result) -> None:
-        """Say how it ended."""
         ended = datetime.now(UTC).isoformat(timespec="seconds")
         *before, last = self.content["attempts"]
         self.content |= {
@@ -100,6 +113,7 @@ class Manifest:
             "attempts": [*before, {**last, "ended": ended, "status": result.status, "error": result.error}],
             "checkpoints": digests(self.folder / "checkpoints"),
             "metrics": {name: value.hex() for name, value in result.metrics.items()},
+            "code": {**self.content["code"], "undeclared": result.undeclared},
             "weights_sha256": result.weights_sha256,
             "losses_sha256": result.losses_sha256,
             "epochs": result.epochs,
@@ -111,41 +125,35 @@ class Manifest:
         write_json(self.folder / FILE, self.content)
 
 
-def examples(data: DataModule) -> str | None:
-    """The digest of all inputs and targets as they were read; None where they are not all in memory."""
-    sources = {"train": data.source, "test": data.test_source}
-    held = {split: source for split, source in sources.items() if source is not None}  # a closed test set is not read
-    tensors = {
-        f"{split} {part}": getattr(source, part, None)
-        for split, source in held.items()
-        for part in ("inputs", "targets")
-    }
-    whole = {name: tensor for name, tensor in tensors.items() if isinstance(tensor, Tensor)}
-    return digest(whole) if len(whole) == len(tensors) else None
+def tell_of(found: list[str]) -> None:
+    """Say that a run goes on elsewhere than it began: its bits are then those of neither place."""
+    if found:
+        more = [f"and {len(found) - SHOWN} more, in {FILE}"] if len(found) > SHOWN else []
+        log.warning("%s", "\n  ".join(["the environment is not that in which the run began:", *found[:SHOWN], *more]))
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """A run's manifest.
-
-    Raises:
-        InputError: there is none, it cannot be read, or it is of another kind.
-    """
-    content = read_json(folder / FILE)
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise InputError(f"{folder / FILE} is no manifest of schema {SCHEMA}")
-    return content
+def examples(data: Any) -> str | None:
+    """The digest of all arrays as they were read; None if they are not all in memory."""
+    whole: dict[str, Tensor] = {}
+    for split, held in (("train", data.source), ("test", data.test_source)):
+        if held is not None:  # a closed test set is not read
+            tensors = held.tensors()
+            if tensors is None:
+                return None
+            whole |= {f"{split} {part}": tensor for part, tensor in tensors.items()}
+    return digest(whole)
 
 
 def readable(folder: Path) -> dict[str, Any] | None:
-    """A run's manifest, or None where it has none."""
+    """Read a run's manifest; None if it has none."""
     try:
-        return read(folder)
+        return read_manifest(folder)
     except InputError:
         return None
 
 
 def peak_memory() -> dict[str, int]:
-    """The most memory that this process has used, in bytes: of the machine, and of the GPU where there is one."""
+    """This process's peak memory in bytes: on the machine, and on the GPU if there is one."""
     most = {}
     if resource is not None:
         unit = 1 if sys.platform == "darwin" else 1024

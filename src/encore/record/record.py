@@ -1,11 +1,10 @@
 """A run's folder: who holds it, what ran in it, and what came out."""
 
-import errno
 import itertools
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,36 +13,40 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
-from encore.fingerprint import fingerprint, lineage
-from encore.record.files import FULL, write_text
-from encore.record.lock import LOCK, held, remedy
+from encore.files import OF_WRITING, NotWritten, make_folder, read_whole, write_text, writing
+from encore.provenance.fingerprint import Identity, identity, lineage
+from encore.provenance.trust import LARGEST
+from encore.provenance.undeclared import Loaded, now, told
+from encore.record import seal
+from encore.record.lock import check_held, held, remedy
+from encore.record.own_files import check_own, remove_debris, remove_own
+from encore.record.reading import read_manifest
 from encore.record.result import Result, readable
-from encore.record.terminal import start_logging, stop_logging
+from encore.terminal import start_logging, stop_logging
 
 if TYPE_CHECKING:
     from encore.record.manifest import Manifest
 
 log = logging.getLogger("encore")
 
-FULL_OR_FORBIDDEN = (*FULL, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 SHOWN = 10  # characters of the fingerprint in a folder's name
 
 
 class Record:
     """A run folder that this process holds."""
 
-    def __init__(self, folder: Path, cfg: dict, mark: str) -> None:
-        self.folder, self.cfg = folder, cfg
+    def __init__(self, folder: Path, cfg: dict, known: Identity) -> None:
+        self.folder, self.cfg, self.code = folder, cfg, known.code
         self.checkpoints = folder / "checkpoints"
         self.began, self.seconds_before = time.monotonic(), 0.0
-        self.stepped = False  # until then there is nothing to lose
-        self.before = readable(folder)  # what an attempt before has left
+        self.stepped = False  # before that there is nothing to lose
+        self.before = readable(folder)  # left by a previous attempt
         self.manifest: Manifest | None = None
         self.result = Result(
             folder=folder,
             status="running",
-            fingerprint=mark,
-            lineage=lineage(cfg),
+            fingerprint=known.mark,
+            lineage=lineage(cfg, known.code),
             seed=cfg["seed"],
             name=run_name(cfg),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -51,41 +54,53 @@ class Record:
 
     @classmethod
     @contextmanager
-    def open(cls, cfg: dict) -> Iterator["Record"]:
-        """Hold the run's folder, made if need be, until the end; record how the run ended.
+    def open(cls, cfg: dict, known: Identity | None = None) -> Iterator["Record"]:
+        """Hold the run's folder, created if need be, until the end; record how the run ended.
 
         A run that never took a step, because its data or settings turned out unusable, leaves no folder.
+
+        Args:
+            cfg: the run's config.
+            known: its identity, where that has just been found.
 
         Raises:
             CannotWrite: the folder cannot be made, or is full.
             Busy: another process holds it.
+            InputError: it holds another run, or something else than files where the run has its own.
         """
-        mark = fingerprint(cfg)
-        folder = folder_of(cfg, mark)
-        record = cls(folder, cfg, mark)
-        if record.finished_before():  # nothing is written, so nothing need be held
+        Loaded.begin()
+        known = known or identity(cfg)
+        folder = folder_of(cfg, known.mark)
+        check_name(folder)
+        record = cls(folder, cfg, known)
+        if record.finished_before():  # nothing is written, so no lock is needed
             yield record
             return
         existed = folder.exists()
         with held(folder):
-            record.before = readable(folder)  # it may have been finished in between
+            check_own(folder)
+            record.before = readable(folder)  # it may have finished in the meantime
             if record.finished_before():
                 yield record
                 return
+            record.reopen()
             try:
+                if record.outdated():
+                    record.clear()
                 record.begin()
                 yield record
             except (ConfigError, InputError) as problem:
                 if not existed and not record.stepped:
                     record.discard()
                 else:
-                    record.end("failed", str(problem))
+                    record.end_if_possible("failed", str(problem))
                 raise
             except OSError as problem:
-                if problem.errno in FULL_OR_FORBIDDEN:
+                if is_of_writing(problem, folder):
                     record.end_if_possible("failed", str(problem))
-                    raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
-                record.end("failed", repr(problem))
+                    why = reason(problem, folder)
+                    raise CannotWrite(f"{folder} cannot be written: {why}\n{remedy(why, folder)}") from problem
+                record.end_if_possible("failed", repr(problem))
                 raise
             except BaseException as problem:
                 interrupted = Interrupted if isinstance(problem, KeyboardInterrupt) else problem
@@ -96,88 +111,172 @@ class Record:
                 stop_logging()
 
     def finished_before(self) -> bool:
-        """Whether the folder holds this run's result; it is then `result`."""
-        if self.before is None or self.before.status != "finished":
+        """Whether the folder holds this run's result, from code that its fingerprint covers; it then becomes `result`.
+
+        Raises:
+            InputError: it holds another run, or an altered one.
+        """
+        if self.before is None:
             return False
+        if self.before.fingerprint != self.result.fingerprint:
+            raise InputError(f"{self.folder} holds a different run than its name says: move it away, or fresh=true")
+        if self.before.status != "finished" or self.before.undeclared:
+            return False
+        # This version seals what it finishes, and a run of another version has another fingerprint.
+        if seal.read(self.folder) is None:
+            raise seal.Altered(f"{self.folder} says that it is finished, and has no {seal.FILE}: it was altered")
         self.result = self.before
         return True
 
+    def reopen(self) -> None:
+        """Say that the run is not over before anything of it is changed: a seal is for runs that are."""
+        if (self.folder / seal.FILE).exists():
+            self.result.write()
+            for name in (seal.FILE, seal.SIGNATURE):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def outdated(self) -> bool:
+        """Whether a previous attempt's files may come from code that has changed outside the fingerprint."""
+        if self.before is None:
+            return False
+        if self.before.undeclared:
+            return True
+        try:
+            seen = read_manifest(self.folder)["code"].get("undeclared", {})
+        except InputError:
+            return False  # killed before it was written: there is no checkpoint either
+        return any(digest != now(name) for name, digest in seen.items())
+
     def begin(self) -> None:
         """Write what is about to run."""
-        for debris in self.folder.rglob(".*.[0-9]*"):  # of a file that was being written when a process was killed
-            debris.unlink()
-        self.checkpoints.mkdir(exist_ok=True)
+        with writing(self.folder):
+            remove_debris(self.folder)
+        make_folder(self.checkpoints)
         write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
         self.result.write()
         start_logging(self.folder / "train.log")
 
     def clear(self) -> None:
-        """Remove what an attempt before has left: the run begins anew."""
-        for path in self.folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name not in (LOCK, "config.yaml", "result.json", "train.log"):
-                path.unlink()
-        self.checkpoints.mkdir()
+        """Remove what a previous attempt left: the run starts over. Files that are not its own stay."""
+        with writing(self.folder):
+            remove_own(self.folder)
+        make_folder(self.checkpoints)
 
-    def finish(self, **outcome: Any) -> Result:
-        """Record what the run gave, and that it is whole."""
-        self.update(status="finished", **outcome)
+    def finish(self, say: Callable[[Result], None] | None = None, **outcome: Any) -> Result:
+        """Record the run's results and that it finished.
+
+        Args:
+            say: tells of the result; the last that train.log holds.
+            outcome: what the run gave.
+        """
+        undeclared = Loaded.undeclared(self.code.files.values())
+        if undeclared:
+            log.warning("%s", told(undeclared))
+        self.update(say, status="finished", undeclared=undeclared, **outcome)
         return self.result
 
     def end(self, status: str, error: str) -> None:
-        """Record that the run did not finish, and why; what is finished stays so."""
+        """Record that the run did not finish, and why; a finished run stays finished."""
         if self.result.status == "finished":
             return
         log.debug("%s: %s", status, error)
         self.update(status=status, error=error)
 
     def end_if_possible(self, status: str, error: str) -> None:
-        """The same on a disk that may have no room for it."""
+        """As `end`, on a disk that may be full."""
         try:
             self.end(status, error)
         except OSError as problem:
-            log.warning("result.json still says running: %s", problem)
+            log.warning("how it ended is not recorded: %s", problem)
 
-    def update(self, **changes: Any) -> None:
-        """Write the result with some values changed."""
+    def update(self, say: Callable[[Result], None] | None = None, **changes: Any) -> None:
+        """Write the result with some values changed; of a run that is over it is the last to be written."""
+        check_held(self.folder)
         seconds = round(self.seconds_before + time.monotonic() - self.began, 3)
         self.result = Result(**{**vars(self.result), "seconds": seconds, **changes})
-        if self.result.status != "finished":  # of the two it is the one to be there
+        over = self.result.status in seal.OVER
+        if not over:  # of the two it is the one to be there
             self.result.write()
         if self.manifest is not None:
             self.manifest.end(self.result)
-        if self.result.status == "finished":
+        if say is not None:
+            say(self.result)
+        if over:
+            stop_logging()
             self.result.write()
 
     def discard(self) -> None:
-        """Take the folder away, and the experiment's too if it is then empty."""
+        """Remove the folder, and the experiment's folder if it is then empty."""
         stop_logging()
         shutil.rmtree(self.folder)
         if not any(self.folder.parent.iterdir()):
             self.folder.parent.rmdir()
 
     def shorter(self) -> Result | None:
-        """The longest finished run that this one would only go on from: the same but for fewer epochs."""
+        """The longest finished run that this one would extend: identical except for fewer epochs."""
         if self.result.lineage is None or self.cfg["fresh"]:
             return None
         relatives = [
             held
             for folder in self.folder.parent.iterdir()
-            if folder != self.folder and (held := readable(folder)) is not None
+            if folder != self.folder and (held := unaltered(folder)) is not None
             if held.status == "finished" and held.lineage == self.result.lineage and not held.stopped_early
+            if not held.undeclared
             if held.epochs < self.cfg["trainer"]["max_epochs"] and (folder / "checkpoints" / "last.ckpt").is_file()
         ]
-        return max(relatives, key=lambda held: held.epochs, default=None)
+        longest_first = sorted(relatives, key=lambda held: -held.epochs)
+        return next((held for held in longest_first if unaltered(held.folder, *seal.bound(held.folder))), None)
+
+
+def unaltered(folder: Path, *names: str) -> Result | None:
+    """The result of a folder that holds one, with these files as the run left them; None of any other folder."""
+    try:
+        found = readable(folder)
+        seal.check(folder, *names)
+    except seal.Altered as problem:
+        if names:
+            log.warning("a shorter run is not continued, since %s", problem)
+        return None
+    return found
+
+
+def is_of_writing(problem: OSError, folder: Path) -> bool:
+    """Whether a run failed to write, which a library may have done for it, and not to read, say, its data."""
+    if isinstance(problem, NotWritten) or problem.errno in OF_WRITING:
+        return True
+    return isinstance(problem.filename, str) and Path(problem.filename).is_relative_to(folder)
+
+
+def reason(problem: OSError, folder: Path) -> OSError:
+    """Why a folder cannot be written: that it is gone, if it is."""
+    try:
+        check_held(folder)
+    except NotWritten as gone:
+        return gone
+    return problem
 
 
 def run_name(cfg: dict) -> str:
-    """What a run is called: its data, model and optimiser."""
-    return f"{cfg['data']['name']}-{cfg['model']['name']}-{cfg['optim']['name']}"
+    """A run's name: its data, model and optimiser; a task that brings its own replaces those."""
+    model = cfg["model"]["name"]
+    if model == "none":
+        model = cfg["task"].get("name") or cfg["task"]["_target_"].rpartition(".")[2]
+    return "-".join(name for name in (cfg["data"]["name"], model, cfg["optim"]["name"]) if name != "none")
+
+
+def check_name(folder: Path) -> None:
+    """Raise ConfigError for a name that the system's locale cannot read: TensorBoard and others take UTF-8 alone."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as problem:
+        raise ConfigError(
+            f"runs_dir: {str(folder.parents[1])!r} is no UTF-8, or the locale here is not: "
+            "PYTHONUTF8=1 in front of the command reads names as UTF-8"
+        ) from problem
 
 
 def folder_of(cfg: dict, mark: str) -> Path:
-    """The folder of a run; with `fresh`, the next free one beside it, or one that `fresh` began and did not finish."""
+    """The folder of a run; with `fresh`, the next free one, or one that `fresh` started and did not finish."""
     folder = Path(cfg["runs_dir"]) / run_name(cfg) / f"seed{cfg['seed']}-{mark[:SHOWN]}"
     if not cfg["fresh"]:
         return folder
@@ -186,12 +285,12 @@ def folder_of(cfg: dict, mark: str) -> Path:
 
 
 def left_unfinished(folder: Path) -> bool:
-    """Whether a run was begun with `fresh` in a folder, is not finished, and is not running."""
-    result = readable(folder)
-    if result is None or result.status == "finished":
-        return False
+    """Whether a folder holds a run that was started with `fresh`, is not finished, and is not running."""
     try:
-        if not yaml.safe_load((folder / "config.yaml").read_text())["fresh"]:
+        result = readable(folder)
+        if result is None or result.status == "finished":
+            return False
+        if not yaml.safe_load(read_whole(folder / "config.yaml", LARGEST))["fresh"]:
             return False
         with held(folder):
             return True

@@ -1,25 +1,29 @@
-"""What a run gave."""
+"""A run's outcome."""
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from encore.errors import InputError
-from encore.record.files import read_json, write_json
+from encore.files import json_of, write_json
+from encore.record import seal
+from encore.record.reading import read_result
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gave; `result.json` holds the same.
+    """A run's outcome, as in `result.json`.
 
     Attributes:
         folder: where everything else is.
         status: `running`, `finished`, `preempted`, `diverged` or `failed`.
         metrics: last epoch's `train/…` and `val/…`, and `test/…` of the best weights.
-        monitored: the best value of the monitored metric; None before there is one.
+        monitored: best value of the monitored metric; None before the first.
         weights_sha256: of the last weights.
         losses_sha256: of every step's loss.
-        seconds: that it took, with those up to the checkpoint that it was gone on from.
+        undeclared: by module, the digest of code that the run loaded and its fingerprint does not cover.
+        seconds: total duration, including the time up to the checkpoint that it resumed from.
     """
 
     folder: Path
@@ -39,30 +43,47 @@ class Result:
     lineage: str | None = None
     stopped_early: bool = False
     error: str | None = None
+    undeclared: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> "Result":
         """Read a run folder's result.
 
         Raises:
-            InputError: there is none, or it cannot be read.
+            InputError: there is none, it cannot be read, or it was altered after the run.
         """
         if not folder.is_dir():
-            raise InputError(f"there is no run folder {folder}; python scripts/runs.py lists the runs")
-        held = read_json(folder / "result.json")
+            raise InputError(f"there is no run folder {folder}; encore runs lists the runs")
         try:
-            return cls(folder=folder, **held)
+            held = read_result(folder)
+        except InputError as problem:
+            if (folder / seal.FILE).exists() and (folder / "result.json").exists():  # it was good when it was sealed
+                raise seal.Altered(str(problem)) from problem
+            raise
+        try:
+            result = cls(folder=folder, **held)
         except TypeError as problem:
-            raise InputError(f"{folder / 'result.json'} is no run's result: {problem}") from problem
+            raise InputError(f"{folder / 'result.json'} is not a run's result: {problem}") from problem
+        seal.check_result(folder, held)
+        return result
 
     def write(self) -> None:
-        """Write `result.json` in one step."""
-        write_json(self.folder / "result.json", {k: v for k, v in vars(self).items() if k != "folder"})
+        """Write `result.json` in one step; of a run that is over, after its seal."""
+        held = {k: v for k, v in vars(self).items() if k != "folder"}
+        if self.status in seal.OVER:
+            seal.write(self.folder, {"result.json": hashlib.sha256(json_of(held).encode()).hexdigest()})
+        write_json(self.folder / "result.json", held)
 
 
 def readable(folder: Path) -> Result | None:
-    """A folder's result, or None where it has none."""
+    """Read a run's outcome; None if it has not been written yet.
+
+    Raises:
+        Altered: it is not what the run left.
+    """
     try:
         return Result.read(folder)
+    except seal.Altered:
+        raise
     except InputError:
         return None

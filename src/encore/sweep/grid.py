@@ -8,15 +8,14 @@ from typing import Any
 from omegaconf import OmegaConf
 from tqdm import tqdm
 
-from encore.compose import suggestion
-from encore.config import leaves
+from encore.config.combinations import Job, combinations, parsed, varying
+from encore.config.facts import leaves
+from encore.config.suggestion import suggestion
 from encore.errors import ConfigError
-from encore.sweep.board import Job, varying
-from encore.sweep.combinations import combinations, parsed
+from encore.sweep.final_report import report
 from encore.sweep.launch import launching
 from encore.sweep.place import Setup
-from encore.sweep.report import report
-from encore.sweep.settings import Settings
+from encore.sweep.sweeper_settings import Settings
 
 
 def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
@@ -25,7 +24,7 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     Args:
         setup: what Hydra gives.
         words: overrides, some with several values.
-        settings: of the sweep.
+        settings: the sweep's settings.
 
     Raises:
         ConfigError: a value cannot be part of a grid.
@@ -51,7 +50,7 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
 
 
 def composed(setup: Setup, job: Job) -> dict[str, Any]:
-    """A run's config, neither resolved nor checked: what cannot be composed at all is found before the first run."""
+    """A run's config, neither resolved nor checked: composition errors are found before the first run."""
     config = setup.loader.load_sweep_config(setup.config, list(job))
     held: Any = OmegaConf.to_container(config, resolve=False)
     del held["hydra"]
@@ -59,7 +58,7 @@ def composed(setup: Setup, job: Job) -> dict[str, Any]:
 
 
 def check_by(by: Sequence[str] | None, names: set[str]) -> None:
-    """Raise ConfigError if the report's groups are to be made by what no run has."""
+    """Raise ConfigError if the report is to be grouped by a setting that no run has."""
     for name in by or ():
         if name not in names:
             raise ConfigError(f"hydra.sweeper.by: there is no setting {name}{suggestion(name, names)}")

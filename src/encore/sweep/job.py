@@ -1,4 +1,4 @@
-"""One run of a sweep, in whatever process its launcher gives it."""
+"""One run of a sweep, in whatever process the launcher starts."""
 
 import itertools
 import math
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from encore.compose import plain
-from encore.config import monitored
-from encore.errors import Busy, EncoreError, Pruned
-from encore.fingerprint import fingerprint
-from encore.record import terminal
+from encore import terminal
+from encore.config import places
+from encore.config.compose import resolved
+from encore.config.facts import monitored
+from encore.errors import Busy, EncoreError, InputError, Pruned
+from encore.files import explained
+from encore.provenance.fingerprint import identity
 from encore.record.lock import held
 from encore.record.record import folder_of
-from encore.runner import execute
+from encore.runner.execute import execute
 from encore.stopping import Stop
 from encore.sweep import pruning
 from encore.sweep.outcome import Outcome
@@ -30,27 +32,29 @@ from encore.sweep.stop import asked, listening
 if TYPE_CHECKING:
     import pytorch_lightning as pl
 
-# Set by the process that begins a sweep: which it is, and the GPUs that others share out, as CUDA names them.
+# Set by the process that starts a sweep: its identity, and the GPUs that its workers share, as CUDA names them.
 BEGAN, GPUS = "ENCORE_SWEEP_PROCESS", "ENCORE_SWEEP_GPUS"
-# What this process holds for as long as it lives.
+# Locks that this process holds until it exits.
 held_here = ExitStack()
 
 
 def run(cfg: DictConfig) -> float:
-    """Run one config of a sweep without a word, and leave its outcome where the sweep waits for it.
+    """Run one config of a sweep silently, and write its outcome to the folder that the sweep watches.
 
     Returns:
-        The best value of the monitored metric, for any sweeper of Hydra's: NaN where there is none.
+        The best value of the monitored metric, for any Hydra sweeper; NaN if there is none.
     """
     hydra: Any = HydraConfig.get()
-    os.chdir(hydra.runtime.cwd)  # a process on another machine begins elsewhere
+    os.chdir(hydra.runtime.cwd)  # a process on another machine starts elsewhere
+    places.adopt(each.path for each in hydra.runtime.config_sources if each.provider == places.PROVIDER)
+    places.extend_path()
     exchange, number = Path(hydra.sweep.dir), int(hydra.job.num)
     if asked(exchange):
         return math.nan
     here = os.environ.get(BEGAN) == this_process()
     take_gpu(exchange)
     with (
-        Path(os.devnull).open("w") as nowhere,
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         redirect_stdout(nowhere),
         terminal.bars(here),
         nullcontext() if here else Stop(),
@@ -58,38 +62,43 @@ def run(cfg: DictConfig) -> float:
     ):
         outcome = attempt(cfg, exchange, number)
     outcome.write(exchange)
-    if outcome.status == "preempted" and here:  # the whole sweep is meant
+    if outcome.status == "preempted" and here:  # the signal was meant for the whole sweep
         sys.exit(outcome.code)
     return math.nan if outcome.monitored is None else outcome.monitored
 
 
 def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
-    """Run a config, whatever becomes of it."""
+    """Run a config and return its outcome, even if it fails."""
     began, folder = time.monotonic(), None
     what: dict[str, Any] = {}
     judge = pruning.asked(exchange, number)
     try:
-        config = plain(cfg)
-        what["monitor"], _ = monitored(config)
-        folder = folder_of(config, fingerprint(config))
-        before = folder / "result.json"
-        known = before.stat().st_mtime_ns if before.exists() else None
-        result = execute(config, lambda: callbacks(judge))
+        with explained():
+            config = resolved(cfg)
+            what["monitor"], _ = monitored(config)
+            known = identity(config)
+            folder = folder_of(config, known.mark)
+            before = folder / "result.json"
+            written = before.stat().st_mtime_ns if before.exists() else None
+        result = execute(config, lambda: callbacks(judge), known=known)
         folder = result.folder
         what |= {"status": "finished", "code": 0, "monitored": result.monitored, "metrics": result.metrics}
-        what["repeated"] = before.stat().st_mtime_ns == known
+        what["repeated"] = before.stat().st_mtime_ns == written
     except EncoreError as problem:
         named = type(problem).__name__.lower() if isinstance(problem, Busy | Pruned) else problem.status
         what |= {"status": named, "code": problem.code, "error": str(problem)}
     except Exception:
         what |= {"status": "failed", "code": 1, "error": traceback.format_exc()}
     if folder is not None and folder.is_dir():
-        what |= {"folder": str(folder), "values": pruning.values(folder, what["monitor"]) if judge else {}}
+        what["folder"] = str(folder)
+        try:
+            what["values"] = pruning.values(folder, what["monitor"]) if judge else {}
+        except InputError as problem:
+            what |= {"status": "failed", "code": problem.code, "error": str(problem)}
     return Outcome(number, seconds=round(time.monotonic() - began, 3), **what)
 
 
 def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
-    """What watches a run: nothing, unless it is to be judged."""
     if judge is None:
         return []
     from encore.sweep.judge import Judge
@@ -98,12 +107,12 @@ def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
 
 
 def this_process() -> str:
-    """What tells this process from others, also of other machines."""
+    """Identifies this process, across machines, too."""
     return f"{os.getpid()}@{platform.node()}"
 
 
 def take_gpu(exchange: Path) -> None:
-    """Where several GPUs are shared out, keep one to this process, before anything looks for devices."""
+    """If several GPUs are shared, reserve one for this process, before anything looks for devices."""
     gpus = os.environ.pop(GPUS, "").split(",")
     if len(gpus) < 2:
         return

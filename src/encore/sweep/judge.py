@@ -8,20 +8,20 @@ import optuna
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
 
-from encore.build import build
+from encore.config.build import build
 from encore.errors import Pruned
-from encore.record.files import write_json
+from encore.files import write_json
 from encore.sweep.proposals import direction
 from encore.sweep.pruning import VALUES, values
 
 
 class Judgement:
-    """What an Optuna pruner says of one trial, epoch by epoch.
+    """An Optuna pruner's decisions about one trial, epoch by epoch.
 
     Args:
         mode: `min` or `max`.
         pruner: recipe of an Optuna pruner that judges by the values of finished trials.
-        trials: these values by epoch, counted from 1, one dict a trial.
+        trials: their values by epoch, counted from 1, one dict per trial.
     """
 
     def __init__(self, mode: str, pruner: dict[str, Any], trials: Sequence[Mapping[str, float]]) -> None:
@@ -32,21 +32,21 @@ class Judgement:
         self.trial = study.ask()
 
     def hopeless(self, epoch: int, value: float) -> bool:
-        """Whether to end the trial after an epoch; to be asked of one after the other."""
+        """Whether to end the trial after an epoch; call it for each epoch in turn."""
         self.trial.report(value, epoch)
         return self.trial.should_prune()
 
     def pruned(self, found: Mapping[str, float]) -> int | None:
-        """The epoch after which a trial with these values would have been ended, before its last; None for none."""
+        """The epoch after which a trial with these values would have been pruned; None if never before its last."""
         epochs = sorted(map(int, found))
         return next((epoch for epoch in epochs[:-1] if self.hopeless(epoch, float(found[str(epoch)]))), None)
 
 
 class Judge(Checkpoint):
-    """Ends a run when a pruner says so, at an epoch's end.
+    """Ends a run at the end of an epoch if a pruner says so.
 
-    The decision is a function of the run's own values and of the trials given: the same whenever it is made. (A
-    Checkpoint by class, so that it comes after all that is logged and saved at an epoch's end.)
+    The decision depends only on the run's own values and the given trials. (It is a Checkpoint subclass so that it runs
+    after everything that is logged and saved at the end of an epoch.)
 
     Args:
         metric: the monitored one.
@@ -61,18 +61,18 @@ class Judge(Checkpoint):
         self.validated = False
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Judge what an attempt before had reached, up to where this one goes on."""
+        """Judge the epochs that earlier attempts completed, up to where this one resumes."""
         known = values(Path(trainer.default_root_dir), self.metric)
         self.values = {epoch: value for epoch, value in known.items() if int(epoch) <= trainer.current_epoch}
         for epoch in sorted(map(int, self.values)):
             self.judge(epoch, trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """There is something new to judge."""
+        """Note that a new value is available."""
         self.validated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Judge the epoch, if it has a value of its own."""
+        """Judge the epoch if it produced a new value."""
         if self.validated or not self.metric.startswith("val/"):
             epoch = trainer.current_epoch + 1
             self.values[str(epoch)] = float(trainer.callback_metrics[self.metric])
@@ -85,7 +85,7 @@ class Judge(Checkpoint):
         """End the run if it is too far behind.
 
         Raises:
-            Pruned: it is, and there is something to be spared.
+            Pruned: it is, and epochs remain to be saved.
         """
         value = float(self.values[str(epoch)])
         if self.judgement.hopeless(epoch, value) and epoch != trainer.max_epochs:
@@ -94,4 +94,4 @@ class Judge(Checkpoint):
 
 def reason(epoch: int, metric: str, value: float) -> str:
     """Why a run was pruned."""
-    return f"pruned after epoch {epoch}: {metric} {value:.4g}; the run alone would go on"
+    return f"pruned after epoch {epoch}: {metric} {value:.4g}; on its own, the run would continue"

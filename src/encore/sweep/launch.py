@@ -10,12 +10,14 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig
 
-from encore.accelerator import cuda_devices
-from encore.compose import available_cores, literal
+from encore.config.accelerator import cuda_devices
+from encore.config.combinations import Job
+from encore.config.compose import literal
+from encore.config.cores import available_cores
 from encore.errors import CannotWrite, ConfigError, EncoreError
 from encore.record.lock import waiting_for
 from encore.sweep import pruning
-from encore.sweep.board import Board, Job
+from encore.sweep.board import Board
 from encore.sweep.job import BEGAN, GPUS, this_process
 from encore.sweep.outcome import Outcome
 from encore.sweep.place import Setup
@@ -94,7 +96,7 @@ class Launch:
             print(f"\n{error.strip()}", file=sys.stderr)
         if self.problem is not None:
             print(f"\nerror: {type(self.problem).__name__}: {self.problem}", file=sys.stderr)
-            print("the same command goes on with what is missing", file=sys.stderr)
+            print("the same command continues the run with what is missing", file=sys.stderr)
         if code := max(code, 0 if self.problem is None else ConfigError.code):
             sys.exit(code)
 
@@ -130,7 +132,10 @@ def launching(setup: Setup, total: int, metric: str | None) -> Iterator[Launch]:
     os.environ[BEGAN] = this_process()
     share_gpus(setup.config.hydra.launcher, setup.launcher)
     jobs = "its jobs go on, and " if on_cluster(setup) else ""
-    with SweepStop(exchange, f"{jobs}the same command goes on") as stop, Board(exchange, total, metric) as board:
+    with (
+        SweepStop(exchange, f"{jobs}the same command continues the run") as stop,
+        Board(exchange, total, metric) as board,
+    ):
         yield Launch(setup, board, stop)
 
 

@@ -1,10 +1,11 @@
-"""Which launcher runs a sweep, and what to do where it is not installed."""
+"""Which launcher runs a sweep, and how to install a missing one."""
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from encore.config.hints import installing
 from encore.errors import ConfigError
 
 
@@ -19,6 +20,4 @@ def launcher_of(config: DictConfig, context: HydraContext, task: TaskFunction) -
     except (RuntimeError, ImportError) as problem:
         choice = config.hydra.runtime.choices["hydra/launcher"]
         extra = choice.partition("_")[0]
-        raise ConfigError(
-            f"hydra/launcher={choice} is not installed: uv pip install --editable '.[{extra}]' ({problem})"
-        ) from problem
+        raise ConfigError(f"hydra/launcher={choice} is not installed: {installing(extra)} ({problem})") from problem

@@ -1,4 +1,4 @@
-"""Where a sweep keeps what is its own: its report and study, and what its runs say to the process that began it."""
+"""Where a sweep keeps its report and study, and the messages of its runs to the process that started it."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-# What makes no other sweep: where runs go, and how many trials a search has.
+# Settings that do not change a sweep's identity: where runs go, and how many trials a search has.
 ASIDE = re.compile(r"\+*hydra\.sweeper\.trials=|(?!\+*hydra\.sweeper\.)\+*hydra[./]")
 
 
@@ -20,8 +20,8 @@ class Place:
     """A sweep's folders.
 
     Attributes:
-        folder: the same for the same sweep, also for several processes that work on it.
-        exchange: of one process and the runs that it begins, wherever they run; absolute.
+        folder: the same for the same sweep, even if several processes work on it.
+        exchange: shared by one process and the runs it starts, wherever they run; absolute.
     """
 
     folder: Path
@@ -33,10 +33,10 @@ class Setup:
     """What Hydra gives to a sweep.
 
     Attributes:
-        config: of the command line, without what varies.
+        config: from the command line, without the varying settings.
         loader: composes the configs of runs.
         launcher: runs them.
-        place: the sweep's.
+        place: the sweep's folders.
     """
 
     config: DictConfig
@@ -46,7 +46,7 @@ class Setup:
 
 
 def place_of(config: DictConfig) -> Place:
-    """A sweep's place below `hydra.sweep.dir`: named by its file, if it has one, and a hash of its overrides."""
+    """A sweep's folders below `hydra.sweep.dir`, named after its file, if it has one, and a hash of its overrides."""
     hydra = config.hydra
     words = sorted(word for word in [*hydra.overrides.task, *hydra.overrides.hydra] if not ASIDE.match(word))
     mark = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]

@@ -19,19 +19,19 @@ def launch(
     jobs: Sequence[Sequence[str]],
     first: int,
 ) -> Sequence[JobReturn]:
-    """Run jobs as Ray's tasks, and wait for them.
+    """Run jobs as Ray tasks and wait for them.
 
     Args:
-        context: Hydra's.
-        config: of the sweep.
+        context: Hydra's context.
+        config: the sweep's config.
         task: what runs a job.
         settings: `init`, the arguments of `ray.init`, and `remote`, those of `ray.remote`.
         jobs: the overrides of each.
-        first: number of the first.
+        first: number of the first job.
     """
     if not ray.is_initialized():
-        ray.init(**plain(settings["init"]))
-    remote = ray.remote(**plain(settings["remote"]))(run)
+        ray.init(**resolved(settings["init"]))
+    remote = ray.remote(**resolved(settings["remote"]))(run)
     waiting = []
     for number, overrides in enumerate(jobs, first):
         of_job = context.config_loader.load_sweep_config(config, list(overrides))
@@ -42,7 +42,6 @@ def launch(
 
 
 def run(context: HydraContext, config: DictConfig, task: TaskFunction, state: Any) -> JobReturn:
-    """Run one job in a process of Ray's."""
     setup_globals()
     Singleton.set_state(state)
     HydraConfig.instance().set_config(config)
@@ -55,7 +54,6 @@ def run(context: HydraContext, config: DictConfig, task: TaskFunction, state: An
     )
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
-    """Settings as Ray takes them."""
+def resolved(config: DictConfig) -> dict[str, Any]:
     settings: Any = OmegaConf.to_container(config, resolve=True)
     return settings

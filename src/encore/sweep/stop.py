@@ -11,15 +11,15 @@ from types import FrameType
 from encore.errors import EncoreError
 from encore.stopping import Stop
 
-FILE = "stop"  # in the folder of exchange, when the sweep is to end
+FILE = "stop"  # created in the exchange folder when the sweep is to end
 
 
 class SweepStop(Stop):
     """Listens for signals that ask the sweep to stop, and passes them on to its runs.
 
     Args:
-        exchange: the folder that the runs look at.
-        where: what becomes of the sweep, and where it goes on.
+        exchange: the folder that the runs watch.
+        where: what happens to the sweep, and how to continue it.
     """
 
     def __init__(self, exchange: Path, where: str) -> None:
@@ -31,19 +31,18 @@ class SweepStop(Stop):
         return super().end(where or self.where)
 
     def hear(self, number: int, frame: FrameType | None) -> None:
-        """Pass it on, if there is something to wait for; a second Ctrl-C does not wait."""
+        """Pass the signal on to the runs; a second Ctrl-C does not wait."""
         super().hear(number, frame)
         (self.exchange / FILE).touch()
 
 
 def asked(exchange: Path) -> bool:
-    """Whether the sweep is to end."""
     return (exchange / FILE).exists()
 
 
 @contextmanager
 def listening(exchange: Path) -> Iterator[None]:
-    """Stop what runs here, by a signal, when the sweep is to end."""
+    """When the sweep is to end, signal this process to stop."""
     over = threading.Event()
 
     def listen() -> None:
@@ -53,7 +52,7 @@ def listening(exchange: Path) -> Iterator[None]:
                 return
 
     listener = threading.Thread(target=listen, daemon=True)
-    if threading.current_thread() is threading.main_thread():  # elsewhere nothing here hears signals
+    if threading.current_thread() is threading.main_thread():  # in other threads nothing handles signals
         listener.start()
     try:
         yield

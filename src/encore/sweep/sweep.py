@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+from encore.config.combinations import axes
+from encore.config.hints import installing
 from encore.errors import ConfigError
-from encore.sweep.combinations import axes
 from encore.sweep.grid import grid
 from encore.sweep.launch import threads
 from encore.sweep.place import Setup
-from encore.sweep.settings import Settings
+from encore.sweep.sweeper_settings import Settings
 
 
 def sweep(setup: Setup, given: dict[str, Any], arguments: Sequence[str]) -> None:
-    """Run all combinations of values, or a search where there is a sampler.
+    """Run all combinations of values, or a search if there is a sampler.
 
     Args:
         setup: what Hydra gives.
@@ -20,8 +21,8 @@ def sweep(setup: Setup, given: dict[str, Any], arguments: Sequence[str]) -> None
         arguments: the command line's overrides.
 
     Raises:
-        ConfigError: what cannot be.
-        SystemExit: runs that failed, with the worst of their exit codes.
+        ConfigError: a setting of the sweep is invalid.
+        SystemExit: runs failed; the code is the worst of theirs.
     """
     settings = Settings.of(given)
     count = threads(setup.config.hydra.launcher)
@@ -36,5 +37,5 @@ def sweep(setup: Setup, given: dict[str, Any], arguments: Sequence[str]) -> None
     try:
         from encore.sweep.search import search
     except ModuleNotFoundError as missing:
-        raise ConfigError(f"{missing.name} is not installed: uv pip install --editable '.[search]'") from missing
+        raise ConfigError(f"{missing.name} is not installed: {installing('search')}") from missing
     search(setup, words, settings)

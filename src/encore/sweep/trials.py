@@ -1,4 +1,4 @@
-"""A search's finished trials, in a storage of Optuna's that several processes share."""
+"""A search's finished trials, in an Optuna storage that several processes share."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +10,10 @@ from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from encore.config.rules import one_of, optional
 from encore.errors import EncoreError, InputError
 from encore.record.lock import waiting_for
+from encore.record.reading import STATUSES, any_text, fields, figure
 from encore.sweep.outcome import Outcome
 from encore.sweep.proposals import Proposals
 from encore.sweep.space import words
@@ -23,10 +25,10 @@ class Trials:
     """The finished trials, in the order of their numbers.
 
     Args:
-        folder: the sweep's; it has the study in a file of its own where no storage is given.
-        name: of the study.
-        storage: a URL as Optuna takes it, or None.
-        proposals: what the trials are.
+        folder: the sweep's folder; it holds the study in a file if no storage is given.
+        name: the study's name.
+        storage: an Optuna storage URL, or None.
+        proposals: the search space and direction.
 
     Raises:
         InputError: the storage cannot be used.
@@ -42,7 +44,7 @@ class Trials:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the storage against other processes, mended; each kind of it has errors of its own."""
+        """Lock and repair the storage; errors of any storage backend become InputError."""
         with waiting_for(self.folder):
             try:
                 if self.storage is None:
@@ -53,19 +55,27 @@ class Trials:
             except Exception as problem:
                 where = f"hydra.sweeper.storage={self.storage}" if self.storage else f"{self.folder / FILE}"
                 raise InputError(
-                    f"{where} cannot be used: {problem}\nwithout it the trials are taken from their runs again"
+                    f"{where} cannot be used: {problem}\ndelete it, and the trials are read from their runs again"
                 ) from problem
 
     def known(self) -> list[FrozenTrial]:
-        """Those that are stored."""
+        """Those that are stored.
+
+        Raises:
+            InputError: one of them was stored by something else.
+        """
         with self.held():
-            return self.study.get_trials(deepcopy=False)
+            found = self.study.get_trials(deepcopy=False)
+            for trial in found:
+                if problem := stored(trial.user_attrs):
+                    raise ValueError(f"trial {trial.number}: {problem}")
+            return found
 
     def keep(self, first: int, found: Sequence[tuple[dict[str, Any], Outcome]]) -> None:
-        """Store what became of a batch, as far as no other process has done so.
+        """Store the outcomes of a batch, unless another process has stored them.
 
         Args:
-            first: number of its first trial.
+            first: number of the batch's first trial.
             found: the trials' settings and outcomes.
         """
         with self.held():
@@ -74,7 +84,7 @@ class Trials:
                     self.study.add_trial(self.frozen(params, outcome))
 
     def frozen(self, params: dict[str, Any], outcome: Outcome) -> FrozenTrial:
-        """A trial as Optuna stores it: one that failed has no value, and samplers learn nothing from it."""
+        """A trial as Optuna stores it: a failed one has no value, and samplers ignore it."""
         states = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
         state = states.get(outcome.status, TrialState.FAIL)
         if state == TrialState.COMPLETE and outcome.monitored is None:
@@ -95,16 +105,28 @@ class Trials:
         )
 
     def best(self, count: int) -> FrozenTrial | None:
-        """Of the first so many trials the best finished one, the first of equals; None where none is finished."""
+        """The best finished trial among the first `count`, the earlier one in a tie; None if none has finished."""
         finished = [trial for trial in self.known()[:count] if trial.state == TrialState.COMPLETE]
         choose = min if self.proposals.mode == "min" else max
         return choose(finished, key=lambda trial: trial.values[0], default=None)
 
 
-def mend(journal: Path) -> None:
-    """Cut off a line that a full disk or a kill has left unfinished, and the lock of a process that is gone.
+# What is stored of a trial beside its settings and values.
+stored = fields(
+    {
+        "folder": optional(any_text),
+        "status": one_of(*STATUSES, "busy", "pruned"),
+        "error": optional(any_text),
+        "seconds": figure,
+    },
+    needed=("folder", "status", "error"),
+)
 
-    The next line would continue it, and neither could be read again. Only who holds the folder may do so.
+
+def mend(journal: Path) -> None:
+    """Remove a line left unfinished by a full disk or a kill, and the lock of a process that is gone.
+
+    The next line would be appended to it, and neither would be readable. Call this only while holding the folder.
     """
     lock = journal.with_name(f"{journal.name}.lock")
     lock.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Maximum likelihood: which parameters of a distribution the observations speak for."""
+"""Maximum likelihood: the parameters of a distribution under which the observations are most likely."""
 
 import math
 from collections.abc import Callable
@@ -14,9 +14,9 @@ class Likelihood(Supervised):
     """Train a net whose outputs are a distribution's parameters, by gradient ascent on the targets' likelihood.
 
     Args:
-        distribution: one of torch.distributions, such as `Binomial`; it takes the outputs' columns in their order.
-        logarithm: ascend the logarithm of the likelihood. The likelihood itself is flat far from its maximum, in
-            float32 even 0: nothing is learned there.
+        distribution: one of torch.distributions, such as `Binomial`; its arguments are the outputs' columns in order.
+        logarithm: ascend the log-likelihood. The likelihood itself is flat far from its maximum, in float32 even 0:
+            nothing is learned there.
         settings: those of `Supervised`.
 
     Outputs are parameters [n, num_outputs], targets observations, float32 [n, 1]. The loss is minus the mean
@@ -35,12 +35,13 @@ class Likelihood(Supervised):
         """Minus the likelihood of the targets, or minus its logarithm; NaN where parameters are out of bounds.
 
         Raises:
-            ValueError: targets are no observations of the distribution.
+            ValueError: targets cannot be observations of the distribution.
         """
         if not targets.is_floating_point() or targets.ndim != 2:
-            raise ValueError(f"targets {list(targets.shape)} are no numbers: data.num_classes=null says that they are")
+            raise ValueError(f"targets {list(targets.shape)} are not numbers: data.num_classes=null says that they are")
         try:
-            given = self.distribution(*outputs[:, :, None].unbind(1))
+            # Explicit, since torch.compile switches the default off for the whole process.
+            given = self.distribution(*outputs[:, :, None].unbind(1), validate_args=True)
         except ValueError:  # so that the run ends as diverged
             return outputs.sum() * math.nan
         log_likelihood: Tensor = given.log_prob(targets)

@@ -1,17 +1,19 @@
-"""What is known of an epoch: means of the loss and of metrics over its examples."""
+"""An epoch's means of the loss and of metrics over its examples."""
 
 from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
+
+from encore.across_ranks import move
 
 
 class MeanLoss(Metric):
-    """The mean of batch means, weighted by their examples; a loss that is not a number is not passed over.
+    """The mean of batch means, weighted by their examples; a NaN loss is not skipped.
 
-    torchmetrics' MeanMetric leaves such losses out, and with `nan_strategy="disable"` it forgets the weights
+    torchmetrics' MeanMetric skips such losses, and with `nan_strategy="disable"` it forgets the weights
     of other ranks (torchmetrics 1.9).
     """
 
@@ -29,52 +31,60 @@ class MeanLoss(Metric):
         self.count += len(losses) * examples
 
     def compute(self) -> Tensor:
-        """The mean, a scalar."""
         return self.total / self.count
 
 
 class Tally(nn.Module):
     """Means of the loss and of metrics over an epoch's examples, kept on the device.
 
-    Metrics take many batches at once, since each update costs far more than its sums: always the same ones,
-    wherever a run was stopped in between.
+    Metrics are updated with many batches at once, since an update's overhead far exceeds its work: always with the same
+    ones, wherever a run was interrupted.
     """
 
-    batches = 128  # taken at once, at most
+    batches = 128  # at most this many at once
     numbers = 2**20  # in their outputs, about
 
     def __init__(self, scores: MetricCollection) -> None:
         super().__init__()
         self.loss, self.scores = MeanLoss(), scores.clone()
-        self.waiting: list[list[Tensor]] = []
+        self.waiting: list[list[Any]] = []
 
-    def update(self, loss: Tensor, predicted: Tensor, targets: Tensor) -> None:
+    def update(self, loss: Tensor, predicted: Any, targets: Any, examples: int) -> None:
         """Add a batch, without waiting for the device.
 
         Args:
             loss: mean over the batch, a scalar.
-            predicted: what the metrics take, [n, …].
-            targets: what they compare it with, [n, …].
+            predicted: what the metrics take, such as a tensor [n, …].
+            targets: what the metrics compare it with.
+            examples: how many there are in the batch, n.
         """
-        self.waiting.append([loss, predicted, targets])
-        if len(self.waiting) >= min(self.batches, self.numbers // max(1, predicted.numel())):
+        if not (isinstance(predicted, Tensor) and isinstance(targets, Tensor)):
+            self.count()
+            self.loss.update(loss[None], examples)
+            self.scores.update(predicted, targets)
+            return
+        numbers = predicted.numel()
+        self.waiting.append([loss, *((predicted, targets) if len(self.scores) else (None, None)), examples])
+        if len(self.waiting) >= min(self.batches, self.numbers // max(1, numbers)):
             self.count()
 
     def count(self) -> None:
-        """Give the metrics what they have not been given."""
+        """Flush pending batches to the metrics."""
         if not self.waiting:
             return
         device = self.loss.total.device
-        if self.waiting[0][1].device != device:  # they came with a checkpoint, before the task was where it trains
+        if self.waiting[0][0].device != device:  # restored from a checkpoint before the task moved to its device
             self.waiting = move(self.waiting, device)
-        for examples, batches in groupby(self.waiting, lambda batch: len(batch[1])):
-            self.loss.update(torch.stack([loss for loss, _, _ in batches]), examples)
-        _, predicted, targets = zip(*self.waiting, strict=True)
-        self.scores.update(torch.cat(predicted), torch.cat(targets))
+        for examples, batches in groupby(self.waiting, lambda batch: batch[3]):
+            self.loss.update(torch.stack([batch[0] for batch in batches]), examples)
+        if len(self.scores):  # batches of sequences may differ in their length
+            for _, batches in groupby(self.waiting, lambda batch: (batch[1].shape[1:], batch[2].shape[1:])):
+                _, predicted, targets, _ = zip(*batches, strict=True)
+                self.scores.update(torch.cat(predicted), torch.cat(targets))
         self.waiting.clear()
 
-    def means(self) -> dict[str, Tensor]:
-        """The means over all ranks since the last call."""
+    def means(self) -> dict[str, Any]:
+        """Means over all ranks since the last call; a metric may return more than one number."""
         self.count()
         means = {"loss": self.loss.compute(), **self.scores.compute()}
         self.loss.reset()
@@ -82,7 +92,7 @@ class Tally(nn.Module):
         return means
 
     def state(self) -> dict[str, Any]:
-        """What has been added since the last call of `means`; nothing between two epochs."""
+        """What has been added since the last call of `means`; empty between two epochs."""
         added = {
             name: {"updates": metric.update_count, **metric.metric_state}
             for name, metric in self.metrics().items()
@@ -91,7 +101,7 @@ class Tally(nn.Module):
         return {"metrics": added, "waiting": [list(batch) for batch in self.waiting]}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up what had been added."""
+        """Continue from a saved state."""
         self.waiting = state["waiting"]
         metrics = self.metrics()
         for name, values in state["metrics"].items():
@@ -103,24 +113,4 @@ class Tally(nn.Module):
                     setattr(metric, key, value)
 
     def metrics(self) -> dict[str, Metric]:
-        """All metrics by name."""
         return {"loss": self.loss, **dict(self.scores.items(keep_base=True, copy_state=True))}
-
-
-def by_rank(value: Any) -> list[Any]:
-    """What every rank has, tensors on the CPU."""
-    here = move(value, torch.device("cpu"))
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return [here]
-    gathered: list[Any] = [None] * distributed.get_world_size()
-    distributed.all_gather_object(gathered, here)
-    return gathered
-
-
-def move(value: Any, device: torch.device) -> Any:
-    """Plain values with their tensors copied to a device."""
-    if isinstance(value, dict):
-        return {key: move(item, device) for key, item in value.items()}
-    if isinstance(value, list):
-        return [move(item, device) for item in value]
-    return value.to(device, copy=True) if isinstance(value, Tensor) else value

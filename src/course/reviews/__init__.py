@@ -1,0 +1,1 @@
+"""Text: is a review of a film praise? IMDB's reviews, and nets that read them."""

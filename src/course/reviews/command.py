@@ -1,0 +1,113 @@
+"""`scripts/reviews.py`: what a run of IMDB's reviews says of texts."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from encore.command import check_picture
+from encore.errors import ConfigError, InputError
+from encore.files import make_folder, write_text
+from encore.terminal import harmless
+
+LINE = 100  # characters of a text that are shown
+
+
+def main() -> None:
+    wanted = arguments()
+    wanted.go(wanted)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="What a run of IMDB's reviews says of texts: of yours, of single words, and of those it gets wrong."
+    )
+    kinds = parser.add_subparsers(required=True, metavar="WHAT")
+    predicts = kind(kinds, "predict", predict, "is a text praise? With its probability")
+    predicts.add_argument(
+        "texts", nargs="*", metavar="TEXT", default=["-"], help="a text each; -: a line each of what is typed"
+    )
+    weighs = kind(kinds, "words", weigh, "draw the words of the greatest weight, for praise and for blame")
+    weighs.add_argument("--count", type=positive, default=20, help="words for each side (20)")
+    weighs.add_argument("--least", type=positive, default=50, help="how often the training examples have them (50)")
+    weighs.add_argument("--out", type=Path, default=Path("words.png"), help="picture: .png, .svg or .pdf (words.png)")
+    finds = kind(kinds, "mistakes", find, "the test reviews it gets most confidently wrong, each word in its colour")
+    finds.add_argument("--count", type=positive, default=5, help="how many (5)")
+    finds.add_argument("--out", type=Path, metavar="FILE.html", help="write a page, too")
+    return parser.parse_args()
+
+
+def kind(
+    kinds: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    go: Callable[[argparse.Namespace], None],
+    what: str,
+) -> argparse.ArgumentParser:
+    made = kinds.add_parser(name, help=what, description=what)
+    made.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    made.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data, if they have moved")
+    made.set_defaults(go=go)
+    return made
+
+
+def positive(word: str) -> int:
+    if (number := int(word)) < 1:
+        raise ValueError
+    return number
+
+
+def predict(wanted: argparse.Namespace) -> None:
+    texts = [line for text in wanted.texts for line in (typed() if text == "-" else [text])]
+    if not texts:
+        raise InputError("there is no text to read")
+    from course.reviews.reader import reader  # torch only from here
+
+    with reader(wanted.run, wanted.data_dir) as it:
+        for text, praise in zip(texts, it.logits([it.tokens(text) for text in texts]).sigmoid().tolist(), strict=True):
+            name, sure = ("praise", praise) if praise > 0.5 else ("blame", 1 - praise)
+            line = " ".join(text.split())
+            print(harmless(f"{name:6} {sure:.3f}  {line if len(line) <= LINE else f'{line[: LINE - 1]}…'}"))
+
+
+def typed() -> list[str]:
+    """The lines of standard input that hold something.
+
+    Raises:
+        InputError: they are no UTF-8.
+    """
+    if sys.stdin.isatty():
+        print("a text a line; Ctrl-D ends", file=sys.stderr)
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as problem:
+        raise InputError(f"the text is not UTF-8: {problem}") from problem
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def weigh(wanted: argparse.Namespace) -> None:
+    check_picture(wanted.out)
+    from course.reviews import weights
+    from course.reviews.reader import reader
+    from encore.analysis.results.figure_files import save
+
+    with reader(wanted.run, wanted.data_dir) as it:
+        found = weights.weigh(it, wanted.count, wanted.least)
+    make_folder(wanted.out.parent)
+    save(weights.figure(found), wanted.out)
+    print(wanted.out)
+
+
+def find(wanted: argparse.Namespace) -> None:
+    if wanted.out is not None and wanted.out.suffix != ".html":
+        raise ConfigError(f"--out {wanted.out}: a page must end in .html")
+    from course.reviews import mistakes
+    from course.reviews.reader import reader
+
+    with reader(wanted.run, wanted.data_dir) as it:
+        found = mistakes.find(it, wanted.count)
+    print(mistakes.terminal(found, colors=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    if wanted.out is not None:
+        make_folder(wanted.out.parent)
+        write_text(wanted.out, mistakes.html(found))
+        print(wanted.out)

@@ -1,0 +1,76 @@
+"""Finds runs below folders."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from encore.errors import InputError
+from encore.record import seal
+from encore.record.result import Result
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Run folders below a folder, in order of path; also those that have lost their result."""
+    yield from sorted(Path(place) for place, _, names in os.walk(folder) if {"result.json", seal.FILE} & set(names))
+
+
+def folders_of(given: Path) -> list[Path]:
+    """The run folders below a folder, itself among them; anything else unchanged, so that reading reports it."""
+    return list(find(given)) if given.is_dir() else [given]
+
+
+def below(given: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The run folders in or below those given, each once, and messages about folders without any."""
+    folders: dict[Path, Path] = {}
+    empty = []
+    for path in given:
+        found = folders_of(path)
+        if not found:
+            empty.append(f"there are no runs below {path}")
+        for folder in found:
+            folders.setdefault(Path(os.path.realpath(folder)), folder)  # which a loop of links has, too
+    return list(folders.values()), empty
+
+
+def ended(folders: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The folders of runs that have ended, finished or diverged, and messages about the others."""
+    kept, left_out = [], []
+    for folder in folders:
+        try:
+            status = Result.read(folder).status
+        except InputError as problem:
+            left_out.append(str(problem))
+            continue
+        if status in ("finished", "diverged"):
+            kept.append(folder)
+        else:
+            left_out.append(f"{folder} is {status}")
+    return kept, left_out
+
+
+def results(folder: Path) -> tuple[list[Result], list[str]]:
+    """The results below a folder by start time, and what could not be read.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
+    read, unreadable = [], []
+    for path in find(folder):
+        try:
+            read.append(Result.read(path))
+        except InputError as problem:
+            unreadable.append(str(problem))
+    return sorted(read, key=lambda result: result.started), unreadable
+
+
+def unfinished(folder: Path) -> str | None:
+    """Why a folder's run has no result, or None."""
+    try:
+        run = Result.read(folder)
+    except InputError as problem:
+        return str(problem)
+    if run.status == "finished":
+        return None
+    return f"{folder} is {run.status}" + (f": {run.error.splitlines()[0]}" if run.error else "")

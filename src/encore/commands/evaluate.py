@@ -1,0 +1,72 @@
+"""Test a finished run's best weights and validate its last ones again; compare the metrics with the record."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from encore.commands.fetch_data import config_of, fetch
+from encore.config.accelerator import at_hand, device_count
+from encore.data.offline import downloads_refused
+from encore.errors import InputError, NotReproduced
+from encore.provenance.contents import check_unchanged
+from encore.provenance.trust import check_config, recorded_config
+from encore.record import seal
+from encore.record.reading import read_manifest
+from encore.record.result import Result
+from encore.terminal import harmless
+
+ELSEWHERE = 0.01  # relative difference that another device may make, whose last digits can turn an example
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("--data-dir", type=Path, help="folder of the data, if they have moved")
+    parser.add_argument(
+        "--fetch", action="store_true", help="download the dataset that the run is of, if it is missing"
+    )
+    wanted = parser.parse_args()
+    recorded = Result.read(wanted.run)
+    if recorded.status != "finished":
+        raise InputError(f"{wanted.run} is {recorded.status}, not finished")
+    cfg = recorded_config(wanted.run)
+    if wanted.data_dir:
+        cfg["data_dir"] = str(wanted.data_dir)
+    if wanted.fetch:  # as its own config says, not the record
+        own = config_of(cfg["data"]["name"], wanted.data_dir)
+        fetch(own)
+        cfg["data_dir"] = own["data_dir"]
+    held = read_manifest(wanted.run)
+    check_unchanged(held["data"]["files"], cfg)
+    check_config(cfg, held, wanted.run)
+    recorded_on = cfg["trainer"].get("accelerator", "auto")
+    cfg["trainer"]["accelerator"] = on = at_hand(recorded_on)
+    if old := seal.unsealed([wanted.run]):
+        print(old, file=sys.stderr)
+    # torch only from here: a wrong folder is answered at once
+    from encore.analysis.evaluation import evaluation
+    from encore.runner.summary import table
+
+    remedy = "--data-dir says where it is, or encore fetch_data {name} fetches it"
+    held = read_manifest(wanted.run)
+    there, claimed = (held["world_size"], held["device"]), (device_count(cfg), recorded_on)
+    if "seal" in held and there != claimed:
+        raise InputError(f"{wanted.run}: config.yaml is for {claimed}, and manifest.json tells of {there}")
+    with tempfile.TemporaryDirectory() as scratch, downloads_refused(remedy):
+        found = evaluation(recorded, held, cfg, Path(scratch))
+    print(table(found.measured))
+    if found.left:
+        print(f"not compared: {', '.join(found.left)}, which only training gives (encore reproduce)")
+    elsewhere = device_count(cfg) > 1 or on != recorded_on
+    if elsewhere:
+        print(harmless(f"recorded on {device_count(cfg)} × {recorded_on}, tested on 1 × {on}: last digits may differ"))
+    if not found.figures:
+        raise InputError(f"{wanted.run}: nothing was compared, as it has recorded none of these metrics")
+    if not found.words:
+        print(f"the same as recorded, bit for bit: {len(found.figures)} metrics")
+    elif elsewhere and found.apart <= ELSEWHERE:
+        print(f"not bit for bit, and within {ELSEWHERE:.0%} of what was recorded: {found.words}")
+    else:
+        raise NotReproduced(f"measured again, these are others than recorded: {found.words}")
+    return 0

@@ -1,0 +1,17 @@
+"""Sign a finished run with your SSH key: whoever reproduces it is told whose signature holds."""
+
+import argparse
+from pathlib import Path
+
+from encore.record.result import Result
+from encore.record.signature import sign
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("--key", type=Path, help="private key, or public key of an agent's (the first of ~/.ssh/id_…)")
+    wanted = parser.parse_args()
+    Result.read(wanted.run)
+    print(sign(wanted.run, wanted.key))

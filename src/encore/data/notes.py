@@ -1,0 +1,65 @@
+"""What is worth knowing of a dataset before a run trains on it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from encore.data.classes import is_class_numbers, listed
+from encore.data.named.named_source import NamedSource
+from encore.data.published import can_be_fetched
+from encore.data.sources import ArraySource, MapSource
+from encore.provenance.contents import digest_of
+
+MOST = 2**28  # bytes of examples that are compared: a second
+
+
+def notes(data: Any) -> list[str]:
+    """Lines on a data module that is set up: its classes, and what may be wrong with its examples."""
+    return [*of_classes(data), *without_examples(data), *in_both(data)]
+
+
+def of_classes(data: Any) -> list[str]:
+    """The classes, by the names that the dataset gives them."""
+    names = data.source.classes
+    return [f"{len(names)} classes: {listed(list(names))}"] if names and data.recipe["num_classes"] else []
+
+
+def without_examples(data: Any) -> list[str]:
+    """Classes that cannot be learned."""
+    source, number = data.source, data.recipe["num_classes"]
+    if isinstance(source, NamedSource) or number is None or not is_class_numbers(source.targets):
+        return []
+    counts = torch.bincount(source.targets[data.split.train], minlength=number)
+    missing = (counts == 0).nonzero().flatten().tolist()
+    names = [source.classes[each] if source.classes else str(each) for each in missing]
+    return [f"without a training example: {'class' if len(names) == 1 else 'classes'} {listed(names)}"] if names else []
+
+
+def in_both(data: Any) -> list[str]:
+    """How many test examples are among the training examples, to the bit; of published datasets it is known."""
+    test = data.test_source
+    if test is None or not len(data.test_indices) or can_be_fetched(data.recipe["train"]["_target_"]):
+        return []
+    train = digests(data.source, data.split.train.unique())
+    tested = digests(test, data.test_indices)
+    if train is None or tested is None:
+        return []
+    known = set(train)
+    number = sum(each in known for each in tested)
+    return [f"{number:,} of the {len(data.test_indices):,} test examples are training examples, too"] if number else []
+
+
+def digests(source: Any, indices: Tensor) -> Iterable[Any] | None:
+    """What tells examples apart, by their inputs; None where that takes long."""
+    if isinstance(source, ArraySource):
+        inputs = source.inputs
+        if inputs.nbytes > MOST:
+            return None
+        rows = inputs.reshape(len(inputs), -1).contiguous().numpy()
+        return (hash(rows[index].tobytes()) for index in indices.tolist())
+    if isinstance(source, MapSource) and hasattr(source.dataset, "paths"):
+        paths = source.dataset.paths
+        return (digest_of(paths[index]) for index in indices.tolist())
+    return None

@@ -1,0 +1,72 @@
+"""What a logger may offer beyond Lightning's `Logger`, and what happens without each part.
+
+Any class with Lightning's `log_metrics`, `log_hyperparams`, `name` and `version` is a logger. Everything below is
+optional and found by name; nothing needs to be inherited from here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The run that a logger belongs to."""
+
+    name: str  # data, model and optimiser
+    fingerprint: str
+    folder: Path
+    seed: int
+    key: str  # 32 hexadecimal digits, unique to this folder: kept when the run is resumed, new with `fresh=true`
+
+
+class Identified(Protocol):
+    """Without it, the logger knows the run only from its hyper-parameters, under `encore`."""
+
+    def identify(self, run: Identity) -> None:
+        """Called before anything is logged, in every attempt at a run."""
+
+
+class InFolder(Protocol):
+    """Without it, the logger writes where its own settings say."""
+
+    def start(self, folder: Path) -> None:
+        """Write into a run's folder from now on."""
+
+
+class Describing(Protocol):
+    """Without it, the config is passed to `log_hyperparams`, as nested dicts."""
+
+    def describe(self, cfg: dict, net: nn.Module, example: Tensor, metrics: list[str]) -> None:
+        """Show what is about to run: once, not again after a resume."""
+
+
+class Concluding(Protocol):
+    """Without it, nothing is lost: each of these metrics is also logged on its own."""
+
+    def conclude(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
+        """Show the final metrics for these settings, once the run has been tested."""
+
+
+class Rewinding(Protocol):
+    """Without it, a resumed run skips the steps already delivered, which costs a line on disk per call.
+
+    A logger that can rewind to a checkpoint receives every later step again, and holds each once.
+    """
+
+    beginning: Any  # its position before the first step
+
+    def position(self) -> Any:
+        """The current position as plain values, once everything up to it is on disk."""
+
+    def restore(self, position: Any, source: Path) -> None:
+        """Go back to a position of the run in a folder; raise InputError if that is impossible."""
+
+
+class Closing(Protocol):
+    """Without it, the logger learns of the end only through Lightning's `finalize`."""
+
+    def close(self) -> None:
+        """Release files and connections, however the run ended."""

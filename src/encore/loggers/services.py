@@ -1,0 +1,137 @@
+"""What is specific to each tracking service's logger."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from encore.loggers.contract import Identity
+
+
+@dataclass(frozen=True)
+class Service:
+    """A kind of logger.
+
+    Attributes:
+        package: what it needs besides Lightning.
+        given: defaults for settings that its recipe leaves out.
+        key_setting: the setting that resumes a run of the service.
+        chosen: whether we choose the key; otherwise the service does.
+        key: returns the key of the run that it logs to.
+        close: closes it; its argument says whether the run ended well.
+        local: whether its files are in the run's folder, and are deleted with it.
+        flush: writes what it received to disk.
+    """
+
+    package: str | None = None
+    given: Callable[[Identity], dict[str, Any]] = lambda run: {}
+    key_setting: str | None = None
+    chosen: bool = False
+    key: Callable[[Any], str | None] = lambda logger: None
+    close: Callable[[Any, bool], None] = lambda logger, well: None
+    local: bool = False
+    flush: Callable[[Any], None] = lambda logger: None
+
+
+def title(run: Identity) -> str:
+    """A run's name and folder, in one line."""
+    return f"{run.name} {run.folder.name}"
+
+
+def tags(run: Identity) -> dict[str, Any]:
+    """A run's identity as MLflow shows it."""
+    return {
+        "run_name": title(run),
+        "tags": {"encore.fingerprint": run.fingerprint, "encore.folder": str(run.folder)},
+    }
+
+
+def wandb_run(run: Identity) -> dict[str, Any]:
+    """A run's identity as W&B shows it; W&B's files for all runs are below runs_dir.
+
+    W&B flushes every 15 seconds by default, and a killed process loses the rest. Half a second costs nothing.
+    """
+    import wandb
+
+    often = {"x_transaction_log_flush_interval": 0.5}
+    known = often.keys() & wandb.Settings.model_fields.keys()
+    settings = {"settings": wandb.Settings(**often)} if known else {}
+    return {"name": title(run), "save_dir": str(run.folder.parents[1]), **settings}
+
+
+def finish_wandb(logger: Any, well: bool) -> None:
+    """End the process's W&B run, so that the next run in this process starts a new one."""
+    if logger._experiment is not None:
+        logger._experiment.finish(exit_code=0 if well else 1)
+
+
+def ended(method: str) -> Callable[[Any, bool], None]:
+    """Calls a method of the service's run, if one was started."""
+
+    def close(logger: Any, well: bool) -> None:
+        for name in ("_experiment", "_run_instance", "_run"):
+            if (own := vars(logger).get(name)) is not None:
+                getattr(own, method)()
+                return
+
+    return close
+
+
+# By the name of the class or of a base class.
+SERVICES = {
+    "WandbLogger": Service(
+        package="wandb",
+        given=wandb_run,
+        key_setting="version",
+        chosen=True,
+        key=lambda logger: logger.experiment.id,
+        close=finish_wandb,
+    ),
+    "MLFlowLogger": Service(
+        package="mlflow",
+        given=tags,
+        key_setting="run_id",
+        key=lambda logger: logger.run_id,
+    ),
+    "CometLogger": Service(
+        package="comet_ml",
+        given=lambda run: {"name": title(run)},
+        key_setting="experiment_key",
+        chosen=True,
+        key=lambda logger: logger.version,
+        close=ended("end"),
+    ),
+    "NeptuneLogger": Service(
+        package="neptune",
+        given=lambda run: {"name": title(run)},
+        key_setting="with_id",
+        key=lambda logger: logger.version,
+        close=ended("stop"),
+    ),
+    "AimLogger": Service(
+        package="aim",
+        given=lambda run: {"run_name": title(run)},
+        key_setting="run_hash",
+        key=lambda logger: logger.experiment.hash,
+        close=ended("close"),
+    ),
+    "TensorBoardLogger": Service(
+        given=lambda run: {"save_dir": str(run.folder), "name": "lightning_logs"},
+        local=True,
+        flush=lambda logger: logger.experiment.flush(),
+    ),
+    "CSVLogger": Service(
+        given=lambda run: {"save_dir": str(run.folder)},
+        local=True,
+        flush=lambda logger: logger.save(),
+    ),
+}
+OTHER = Service()
+
+
+def service_of(target: str) -> Service | None:
+    """The service of a recipe's target, by name, before it is imported."""
+    return SERVICES.get(target.rpartition(".")[2])
+
+
+def service_for(logger: Any) -> Service:
+    return next((SERVICES[kind.__name__] for kind in type(logger).__mro__ if kind.__name__ in SERVICES), OTHER)

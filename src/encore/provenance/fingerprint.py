@@ -1,0 +1,171 @@
+"""The fingerprint: a hash of what determines a run's result, found without importing torch."""
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from encore.config.facts import encores_task
+from encore.provenance.closure import CORE, DOTTED, Closure, closure
+from encore.provenance.contents import by_content, check_readable
+from encore.provenance.variables import counted
+
+# Settings that decide where a run is stored or how it is shown, and change no bit of its result.
+COSMETIC = (
+    "runs_dir",
+    "data_dir",
+    "fresh",
+    "steps_per_execution",
+    "logger",
+    "claims",
+    "callbacks.progress",
+    "callbacks.checkpoint.every_n_steps",
+    "callbacks.checkpoint.every_n_minutes",
+    "callbacks.checkpoint.min_seconds_between",
+    "data.axes",
+    "data.num_workers",
+    "data.resident",
+    "trainer.profile",
+)
+
+# Callbacks whose behaviour does not depend on the run's length.
+SAME_AT_ANY_LENGTH = {
+    "encore.callbacks.learning_rate.LearningRate", "encore.callbacks.norms.Norms",
+    "encore.callbacks.progress.Progress", "encore.callbacks.checkpoints.Checkpoints",
+    "pytorch_lightning.callbacks.EarlyStopping", "pytorch_lightning.callbacks.LearningRateMonitor",
+    "pytorch_lightning.callbacks.DeviceStatsMonitor",
+}  # fmt: skip
+# Parts that may use the run's length without the config showing it, unless they are the engine's.
+SEES_LENGTH = {"task": "encore.tasks.", "data": "encore.data."}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells a run from all others.
+
+    Attributes:
+        mark: its fingerprint.
+        code: the code that computes it.
+    """
+
+    mark: str
+    code: Closure
+
+
+def identity(cfg: dict) -> Identity:
+    """A config's fingerprint with the code that it is of, which takes most of its time."""
+    code = code_of(cfg)
+    return Identity(fingerprint(cfg, code), code)
+
+
+def fingerprint(cfg: dict, code: Closure | None = None) -> str:
+    """The hash that names a run: of its config, and of the code, packages and variables that compute it.
+
+    `code` is what `code_of` finds for the config, if that is known already.
+    """
+    config, code = essential(cfg), code or code_of(cfg)
+    return mark(config, code.digests, code.packages, counted(cfg))
+
+
+def mark(config: dict, code: dict[str, str], packages: dict[str, str], variables: dict[str, str]) -> str:
+    """The hash of an essential config, and of the code, packages and variables that compute it."""
+    whole = {"config": config, "code": code, "packages": packages}
+    if variables:
+        whole["variables"] = variables
+    return hash_of(whole)
+
+
+def lineage(cfg: dict, code: Closure | None = None) -> str | None:
+    """A hash shared by runs that differ only in length; None if the length changes a run's course.
+
+    With a schedule that spans the whole run (`auto`), a longer run differs from its first step on. An unknown callback,
+    task or data module may have the same effect, through the number of epochs or what it does at the end.
+    """
+    if "auto" in (cfg.get("scheduler") or {}).values() or cfg["trainer"].get("max_steps", -1) != -1:
+        return None
+    if not {recipe["_target_"] for recipe in (cfg["callbacks"] or {}).values() if recipe} <= SAME_AT_ANY_LENGTH:
+        return None
+    if not all(str(cfg[part].get("_target_", ours)).startswith(ours) for part, ours in SEES_LENGTH.items()):
+        return None
+    shared = copy.deepcopy(cfg)
+    del shared["trainer"]["max_epochs"]
+    return fingerprint(shared, code)
+
+
+def essential(cfg: dict) -> dict:
+    """The config without what changes no bit of the result, and with the contents of files that it names.
+
+    Raises:
+        InputError: a setting names what cannot be read to its end.
+    """
+    kept = computing(cfg)
+    check_readable(kept)
+    return by_content(kept)
+
+
+def computing(cfg: dict) -> dict:
+    """The config without settings that change no bit of the result."""
+    kept = dict(cfg)
+    for path in (*COSMETIC, *unused(cfg)):
+        *parents, last = path.split(".")
+        node: Any = kept
+        for key in parents:
+            if not node.get(key):
+                node = {}
+                break
+            node[key] = node = dict(node[key])
+        node.pop(last, None)
+    return kept
+
+
+def unused(cfg: dict) -> Iterator[str]:
+    """Settings at the value with which they do nothing, as in a run from before there were any."""
+    task, data = cfg.get("task") or {}, cfg.get("data") or {}
+    if data.get("normalize_targets") == "none":
+        yield "data.normalize_targets"
+    if encores_task(cfg):
+        if task.get("loss") == "mse":
+            yield "task.loss"
+        if not (task.get("penalty") or {}).get("weight"):
+            yield "task.penalty"
+
+
+def code_of(cfg: dict) -> Closure:
+    """The code that computes a run, followed from the engine's core and from what the config names or declares.
+
+    Raises:
+        ConfigError: `code` declares what is not there.
+    """
+    kept = computing(cfg)
+    declared = kept.pop("code", None) or []
+    return closure([CORE, *names(kept)], declared)
+
+
+def names(node: Any) -> Iterator[str]:
+    """Every text in a config that looks like the dotted name of a module, class or function."""
+    if isinstance(node, dict):
+        for value in node.values():
+            yield from names(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from names(value)
+    elif isinstance(node, str) and DOTTED.fullmatch(node):
+        yield node
+
+
+def targets(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("_target_"), str):
+            yield node["_target_"]
+        for value in node.values():
+            yield from targets(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from targets(value)
+
+
+def hash_of(value: Any) -> str:
+    """SHA-256 of plain values; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

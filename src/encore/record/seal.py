@@ -1,0 +1,160 @@
+"""record.sha256: the digests of a finished run's files, by which an altered record is told from a true one.
+
+It is written when everything else is in place, just before result.json says that the run is over: at any moment a run
+is either not over, or sealed. `sha256sum -c record.sha256` checks it without Encore.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from stat import S_ISREG
+from types import MappingProxyType
+from typing import Any
+
+from encore.errors import InputError
+from encore.files import read_json, read_whole, sha256, write_text
+from encore.provenance import contents
+
+FILE, SIGNATURE = "record.sha256", "record.sha256.sig"
+# A run that has one of these is over, and sealed.
+OVER = ("finished", "diverged")
+# What every figure comes with; the rest is checked where it is used.
+ALWAYS = ("result.json", "manifest.json", "config.yaml")
+# All that a seal binds. What users or other loggers put into the folder is not the record's.
+BOUND = (
+    *ALWAYS, "metrics.csv", "losses.f32", "train.log", "profile.txt", "trace.json", "pruning.json",
+    "events.out.tfevents.*", "checkpoints/*", "tables/*.csv",
+)  # fmt: skip
+LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+LARGEST = 2**24  # bytes of a seal; a line has about a hundred
+LARGE = 2**20  # bytes, from which on a file's digest is remembered between processes
+NAME = re.compile(r"seed-?\d+-([0-9a-f]{10})(-\d+)?")  # of a run's folder
+
+
+class Altered(InputError):
+    """A record is not what it was when its run was over."""
+
+
+def write(folder: Path, coming: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Seal a run's folder.
+
+    Args:
+        folder: the run's.
+        coming: digests of files that are about to be written, by their names.
+    """
+    digests = {**{name: sha256(folder / name) for name in bound(folder)}, **coming}
+    write_text(folder / FILE, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
+
+
+def bound(folder: Path) -> Iterator[str]:
+    """The names of the files that are there and that a seal binds."""
+    for pattern in BOUND:
+        for file in sorted(folder.glob(pattern)):
+            if not file.name.startswith(".") and file.is_file():
+                yield file.relative_to(folder).as_posix()
+
+
+def read(folder: Path) -> dict[str, str] | None:
+    """The digests that a seal holds, by the files' names; None where there is none.
+
+    Raises:
+        Altered: it cannot be read.
+    """
+    file = folder / FILE
+    try:
+        seen = file.lstat()
+        return listed(file, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, InputError) as problem:
+        raise Altered(f"{folder}: {FILE} cannot be read: {problem}") from problem
+
+
+@lru_cache(maxsize=10_000)
+def listed(file: Path, *_: int) -> dict[str, str]:
+    """The digests in a seal by the files' names; the numbers say which content is meant.
+
+    Raises:
+        InputError: it is no file, or too large.
+        ValueError: it holds something else.
+    """
+    lines = [LINE.fullmatch(line) for line in read_whole(file, LARGEST).decode().splitlines()]
+    if not lines or None in lines:
+        raise ValueError("it is no list of digests")
+    return {line[2]: line[1] for line in lines if line}
+
+
+def check(folder: Path, *names: str) -> None:
+    """Check files that are read against the folder's seal, if it has one.
+
+    Raises:
+        Altered: they are not what they were, or were not there.
+    """
+    digests = read(folder)
+    if digests is not None and (wrong := differing(folder, digests, names)):
+        raise Altered(f"{folder}: {', '.join(wrong)} since the run was over ({FILE})")
+
+
+def check_all(folder: Path) -> None:
+    """The same for every file that the seal lists, or that is there and would be listed."""
+    digests = read(folder)
+    if digests is not None:
+        check(folder, *digests, *(name for name in bound(folder) if name not in digests))
+
+
+def differing(folder: Path, digests: dict[str, str], names: Iterable[str]) -> list[str]:
+    """What is wrong with files, in words."""
+    wrong = []
+    for name in names:
+        file = folder / name
+        try:
+            facts = file.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            if name in digests:
+                wrong.append(f"{name} is missing")
+            continue
+        if name not in digests:
+            wrong.append(f"{name} was added")
+        elif not S_ISREG(facts.st_mode):
+            wrong.append(f"{name} was replaced")
+        elif (contents.digest_of if facts.st_size >= LARGE else sha256)(file) != digests[name]:
+            wrong.append(f"{name} was changed")
+    return wrong
+
+
+def check_result(folder: Path, held: dict[str, Any]) -> None:
+    """Check what a result.json says against the rest of its folder.
+
+    Raises:
+        Altered: it is not what the run left.
+    """
+    status, mark = held.get("status"), str(held.get("fingerprint"))
+    if status not in OVER:
+        if held.get("metrics") or held.get("weights_sha256"):
+            raise Altered(f"{folder}: result.json was changed: a run that is {status} has no metrics yet")
+        return
+    if read(folder) is not None:
+        check(folder, *ALWAYS)
+    elif is_to_be_sealed(folder):
+        raise Altered(f"{folder}: {FILE} is missing, which every run has that is {status}: it was altered")
+    if (name := NAME.fullmatch(folder.name)) and not mark.startswith(name[1]):
+        raise Altered(f"{folder} holds a different run than its name says: {held.get('name')}, {mark[:10]}")
+
+
+def is_to_be_sealed(folder: Path) -> bool:
+    """Whether a run's manifest says that it is sealed once it is over; that of an earlier version does not."""
+    try:
+        held = read_json(folder / "manifest.json")
+    except InputError:
+        return False
+    return isinstance(held, dict) and "seal" in held
+
+
+def unsealed(folders: Iterable[Path]) -> str | None:
+    """What there is to say of runs that were recorded before runs were sealed, in a line; None without any."""
+    found = [folder for folder in folders if not (folder / FILE).is_file()]
+    if not found:
+        return None
+    which = str(found[0]) if len(found) == 1 else f"{len(found)} runs, such as {found[0]},"
+    return f"unsealed: {which} recorded by an earlier version, so that changes to them would not be noticed"

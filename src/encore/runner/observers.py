@@ -1,0 +1,123 @@
+"""What watches a run from outside: reports, describes and records it, and changes no bit of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from encore.config.facts import leaves
+from encore.loggers.lifecycle import begin
+from encore.record.manifest import Manifest
+from encore.record.record import Record
+from encore.record.start import Start
+from encore.runner import summary
+from encore.runner.metric_tables import write_tables
+from encore.runner.parts import Parts
+from encore.runner.ranks import Ranks
+
+# Settings without a column in HPARAMS: where a run is stored, what it loads from, what watches it.
+NO_COLUMN = {"runs_dir", "data_dir", "fresh", "_target_", "train", "test", "sha256", "callbacks", "logger", "metrics"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What observers see: a run that is about to train, or has trained."""
+
+    cfg: dict
+    record: Record
+    parts: Parts
+    start: Start | None  # None: at its first step
+
+
+class Observer:
+    """Notified of a run's stages, in this order; override the hooks you need."""
+
+    def start(self, run: Run) -> None:
+        """Everything is built, and the first step has not been taken."""
+
+    def trained(self, run: Run) -> None:
+        """The last step has been taken; the best weights have not been tested yet."""
+
+    def finish(self, run: Run, outcome: dict[str, Any]) -> None:
+        """The best weights have been tested; `outcome` is what result.json will hold."""
+
+
+class OtherRanks(Observer):
+    def __init__(self, ranks: Ranks) -> None:
+        self.ranks = ranks
+
+    def start(self, run: Run) -> None:
+        self.ranks.start(run.start.path if run.start else None)
+
+
+class Header(Observer):
+    """Prints in a few lines what is going to run."""
+
+    def start(self, run: Run) -> None:
+        parts = run.parts
+        where = run.start.words if run.start else None
+        summary.before(run.cfg, run.record.folder, parts.data, parts.task, parts.trainer, where)
+
+
+class Loggers(Observer):
+    """Describes the run to loggers that can show more than numbers."""
+
+    def start(self, run: Run) -> None:
+        """A resumed run has been described already."""
+        begin(run.parts.trainer.loggers, run.cfg)
+        if run.start is None or run.start.longer:
+            task, cfg = run.parts.task, run.cfg
+            metrics = ["loss", *(cfg["task"].get("metrics") or {})]
+            for logger in run.parts.trainer.loggers:
+                if hasattr(logger, "describe"):
+                    logger.describe(cfg, getattr(task, "net", task), example(run.parts), metrics)
+
+    def finish(self, run: Run, outcome: dict[str, Any]) -> None:
+        for logger in run.parts.trainer.loggers:
+            if hasattr(logger, "conclude"):
+                logger.conclude(columns(run.cfg), outcome["metrics"])
+
+
+class Manifests(Observer):
+    """Writes manifest.json."""
+
+    def start(self, run: Run) -> None:
+        """What ran is known before it does."""
+        record, parts = run.record, run.parts
+        record.manifest = Manifest.begin(record.folder, record.result, run.cfg, record.code, parts.data, parts.trainer)
+        record.manifest.attempt(record.result.started, run.start)
+
+    def trained(self, run: Run) -> None:
+        parts, manifest = run.parts, run.record.manifest
+        assert manifest is not None
+        order = getattr(parts.data, "order_sha256", None)
+        manifest.outcome(parts.task.state_dict(), order, int(parts.trainer.num_training_batches))
+
+
+class Tables(Observer):
+    """Writes results that are not a single number."""
+
+    def finish(self, run: Run, outcome: dict[str, Any]) -> None:
+        write_tables(getattr(run.parts.task, "tables", {}), run.record.folder)
+
+
+def observers(ranks: Ranks) -> list[Observer]:
+    """Everything that watches a run, in the order in which it is notified."""
+    return [OtherRanks(ranks), Header(), Loggers(), Manifests(), Tables()]
+
+
+def example(parts: Parts) -> Any:
+    """Inputs of a batch for the graph, in the task's precision; None if there are none."""
+    dtype = next((weight.dtype for weight in parts.task.parameters()), torch.float32)
+    inputs = getattr(parts.task, "example_input_array", None)
+    if inputs is None and hasattr(parts.task, "net") and hasattr(parts.data, "example"):
+        inputs, _ = parts.data.example(2)
+    if not isinstance(inputs, torch.Tensor):
+        return None
+    return torch.zeros_like(inputs, dtype=dtype if inputs.is_floating_point() else None)
+
+
+def columns(cfg: dict) -> dict[str, int | float | str]:
+    """Settings that are numbers, texts or switches, by dotted path."""
+    shown = ((path, value) for path, value in leaves(cfg) if NO_COLUMN.isdisjoint(path.split(".")))
+    return {path: value for path, value in shown if isinstance(value, int | float | str)}
