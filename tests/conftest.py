@@ -42,9 +42,9 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return go
 
 
-# Of the slow cases of a long table every so-manieth is tried, the others only by `make test-all` without this.
-ONE_IN = int(os.environ.get("ENCORE_ONE_IN", "1"))
-LONG_TABLE = 8
+# Of the slow cases of a table one in so many is tried, others in another turn: .ci/run takes turns, `make test-all` tries all.
+ONE_IN, TURN = int(os.environ.get("ENCORE_ONE_IN", "1")), int(os.environ.get("ENCORE_TURN", "0"))
+TABLE = 4  # slow cases that are tried one in so many
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` chooses
@@ -61,8 +61,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 if place not in quick:
                     item.add_marker("slow")
         slow = [item for item in cases if item.get_closest_marker("slow")]
-        if len(slow) >= LONG_TABLE:
-            left_out |= {item for place, item in enumerate(slow) if place % ONE_IN}
+        if len(slow) >= TABLE:
+            left_out |= {item for place, item in enumerate(slow) if (place - TURN) % min(ONE_IN, len(slow))}
     items[:] = sorted(
         (item for item in items if item not in left_out), key=lambda item: item.get_closest_marker("long") is None
     )
