@@ -62,3 +62,24 @@ def test_every_picture_of_the_course_is_made_by_one_of_its_commands():
     }
     shown = re.findall(r"!\[.+?\]\((.+?)\)", COURSE[0].read_text())
     assert set(shown) - {"images/bias_variance.png"} <= made  # the README's
+
+
+@pytest.mark.parametrize("page", COURSE, ids=lambda page: page.name)
+def test_the_course_ends_with_a_table_of_its_topics(page):
+    text, _, table = page.read_text().rpartition("\n## ")
+    listed = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in table.splitlines() if "](#" in row]
+    topics = []
+    for section in re.split(r"^(?=##)", text, flags=re.MULTILINE):
+        title = section.partition("\n")[0]
+        if title.startswith("## "):
+            note = title[3]
+        if title.startswith("### "):
+            topics.append((title[4:], note, section))
+    assert [row[0].partition("](")[0][1:] for row in listed] == [title for title, _, _ in topics]
+    for (link, letter, command, picture), (title, note, section) in zip(listed, topics, strict=True):
+        place = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        assert link == f"[{title}](#{place})"
+        assert letter == note
+        assert command.strip("`") in section
+        assert picture == "–" or picture.partition("](")[2].rstrip(")") in section
+        assert picture != "–" or "![" not in section

@@ -116,6 +116,21 @@ class Counting(LitModel):
         self.seen.reset()
 
 
+class Accumulating(LitModel):
+    """Gradients of three batches are added up by hand, as in the documentation of manual optimisation."""
+
+    def __init__(self, hidden: int = 16, learning_rate: float = 0.01):
+        super().__init__(hidden, learning_rate)
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer, loss = self.optimizers(), super().training_step(batch, batch_idx)
+        self.manual_backward(loss)
+        if (batch_idx + 1) % 3 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
 class GAN(pl.LightningModule):
     """Two optimisers by hand, as in the documentation of manual optimisation."""
 

@@ -33,6 +33,7 @@ TASKS = {
     "looks back": {"task._target_": "lightning_docs.LooksBack"},
     "counts": {"task._target_": "lightning_docs.Counting"},
     "accumulates": {"trainer.accumulate_grad_batches": 2},
+    "accumulates by hand": {"task._target_": "lightning_docs.Accumulating"},
     "gan": {"task._target_": "lightning_docs.GAN", "monitor.metric": "val_distance"},
     "siamese": {
         "task._target_": "lightning_docs.Siamese",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from encore.across_ranks import by_rank
 from encore.callbacks.checkpoints import Checkpoints
+from encore.callbacks.gradients import gradients, restore_gradients
 from encore.callbacks.metric_states import is_plain, metric_states, restore_metrics
 from encore.callbacks.unkept import Memory, forgotten, memory
 from encore.stopping import Stop
@@ -50,6 +51,7 @@ class Position(pl.Callback):
         self.checkpoints, self.stop, self.logs = checkpoints, stop, logs
         self.metrics: dict[str, Tensor] = {}
         self.frozen: dict[str, list[str]] | None = None
+        self.gradients: dict[str, Tensor] = {}
         self.stopped = self.postponed = False
         self.whole_epochs: str | None = None  # why there are checkpoints at the ends of epochs only
         self.began, self.seconds_before = time.monotonic(), 0.0
@@ -66,6 +68,7 @@ class Position(pl.Callback):
         self.stop.listen()
         if self.frozen is not None:
             freeze(task, self.frozen)
+        restore_gradients(task, self.gradients)
         self.whole_epochs = whole_epochs(trainer, task)
         if self.whole_epochs and self.checkpoints is not None:
             log.info("%s: checkpoints are written at the ends of epochs only (docs/resume.md)", self.whole_epochs)
@@ -159,6 +162,7 @@ class Position(pl.Callback):
             "metrics": {name: value.detach().cpu() for name, value in self.trainer.callback_metrics.items()},
             "stopped": self.trainer.should_stop,
             "frozen": frozen(self.trainer.lightning_module),
+            "gradients": gradients(self.trainer.lightning_module),
             "seconds": self.seconds_before + time.monotonic() - self.began,
         }
 
@@ -166,6 +170,7 @@ class Position(pl.Callback):
         self.metrics, self.stopped = state_dict["metrics"], state_dict["stopped"]
         self.seconds_before = state_dict["seconds"]
         self.frozen = state_dict.get("frozen")
+        self.gradients = state_dict.get("gradients", {})
 
 
 def validated_before(trainer: pl.Trainer, index: int) -> bool:

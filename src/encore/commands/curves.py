@@ -29,6 +29,7 @@ def main() -> None:
     )
     parser.add_argument("--negate", action="store_true", help="minus the metric, such as a likelihood for its loss")
     parser.add_argument("--most", type=float, metavar="VALUE", help="the greatest value that is shown")
+    parser.add_argument("--one-scale", action="store_true", help="one scale for all metrics")
     parser.add_argument("--label", metavar="TEXT", help="label of the metric's axis (its name)")
     parser.add_argument("--out", type=Path, default=Path("curves.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
@@ -49,7 +50,7 @@ def main() -> None:
         print(said, file=sys.stderr)
     if not table.runs:
         raise InputError("none of these has a readable manifest")
-    look = Look(wanted.log, wanted.mean, wanted.negate, wanted.most, wanted.label)
+    look = Look(wanted.log, wanted.mean, wanted.negate, wanted.most, wanted.label, wanted.one_scale)
     drawn = figure(table, wanted.metrics, wanted.by, look)
     make_folder(wanted.out.parent)
     save(drawn, wanted.out)

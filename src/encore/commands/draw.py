@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--what", choices=KINDS, help="kind of picture (the first one below that fits the first run)")
     parser.add_argument("--split", choices=("test", "val", "train"), help="for mistakes: the split (test)")
     parser.add_argument("--count", type=int, help="for mistakes: maximum number (24)")
+    parser.add_argument("--weights", choices=("best", "last"), default="best", help="which weights of each run (best)")
     parser.add_argument("--out", type=Path, default=Path("picture.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
     check_picture(wanted.out)
@@ -35,5 +36,5 @@ def main() -> None:
     from encore.analysis.pictures.picture import picture
     from encore.analysis.results.figure_files import save
 
-    save(picture(folders, kind, **own), wanted.out)
+    save(picture(folders, kind, wanted.weights, **own), wanted.out)
     print(wanted.out)

@@ -153,6 +153,20 @@ def test_runs_without_folds_are_told_how_to_make_some(run, tmp_path):
         out_of_fold(*finished([tmp_path / "runs"]))
 
 
+def test_only_a_setting_of_the_data_may_change_what_is_predicted(run, tmp_path):
+    target = {"data.train._target_": "course.made.mislabelled_digits", "+data.train.seed": 0}
+    for share in (0.0, 0.3):
+        for number in range(2):
+            width = {"model.widths": [4 if share else 8]}
+            run({**SHORT, **target, **width, "+data.train.share": share, "data.bootstrap": number})
+    table, left_out = finished([tmp_path / "runs"])
+    found = trade_off(table, left_out, "data.train.share")
+    assert "Each value has test examples, or labels, of its own." in found.notes
+    assert found.values[1][2] != found.values[2][2]
+    with pytest.raises(InputError, match="predicts other examples"):
+        trade_off(table, left_out, "model.widths")
+
+
 @pytest.mark.slow
 def test_bias_and_variance_come_in_the_order_of_the_setting(run, tmp_path):
     for width in (16, 2, 8):

@@ -1,5 +1,6 @@
 """Pictures of what runs have learned: they show what the net says, in raw units, and as many errors as it makes."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -74,6 +75,17 @@ def test_the_weights_that_are_drawn_are_marked_where_there_were_later_ones(run):
     assert found.best == 1
     labels = [text.get_text() for text in fit.figure([found]).subfigs[0].axes[1].get_legend().get_texts()]
     assert "weights of epoch 1, the best" in labels
+    with learned(result, "a run", "last") as it:
+        last = fit.measure(it)
+    assert last.best is None
+    assert not np.array_equal(last.line, found.line)
+
+
+def test_a_line_that_goes_far_beyond_its_points_leaves_the_picture(run):
+    found = asked(run({**THERMOMETER, "trainer.max_epochs": 2}), fit.measure)
+    figure = fit.figure([dataclasses.replace(found, line=found.line * 1000)])
+    bottom, top = figure.subfigs[0].axes[0].get_ylim()
+    assert (bottom, top) == (-4 - 32, 28 + 32)  # the targets' range on either side of them
 
 
 def test_a_net_that_is_no_line_is_drawn_as_a_curve_without_an_equation(run):

@@ -178,6 +178,13 @@ def test_greater_values_than_asked_for_leave_the_picture(tmp_path, most, top):
         assert panel.get_ylim() == pytest.approx((0.9, 3.0))
 
 
+def test_metrics_share_a_scale_if_asked_to(tmp_path):
+    make(tmp_path / "one", losses=(100.0, 2.0, 1.0))
+    for look, same in ((Look(), False), (Look(one_scale=True), True)):
+        one, other = figure(table_of(tmp_path), ["val/loss", "optim/lr"], look=look).axes
+        assert (one.get_ylim() == other.get_ylim()) is same
+
+
 def test_a_line_beneath_another_is_wider(tmp_path):
     for number, lr in enumerate((0.1, 0.2, 0.3)):
         make(tmp_path / str(number), lr=lr, losses=(3.0, 2.0, 1.0) if number < 2 else (9.0, 8.0, 7.0))

@@ -24,7 +24,8 @@ def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False)
 
     Raises:
         ConfigError: there is no such setting, or it is one that runs repeat.
-        InputError: a value has only one run, or runs predict different examples.
+        InputError: a value has only one run, or runs predict different examples. Only a setting of the data may change
+            them from value to value, such as the share of labels that are wrong.
     """
     if by in REPEATED:
         raise ConfigError(f"--by {by}: {REPEATED[by]} are what variance is over; name a setting such as model.widths")
@@ -42,15 +43,20 @@ def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False)
         group.folders[:] = [folder for folder in group.folders if folder in known]
         if len(group.folders) < 2:
             raise InputError(f"{by}={group.label} has too few runs that can be used: variance takes at least 2")
-    same_examples(table, predictions)
-    of_run = {str(run.folder): one for run, one in zip(table.runs, predictions, strict=True)}
-    targets, parts = predictions[0].targets, []
+    places = {str(run.folder): place for place, run in enumerate(table.runs)}
+    parts, sizes = [], set()
+    together = [group.folders for group in found] if by.startswith("data.") else [list(places)]
+    for folders in together:
+        chosen = [places[folder] for folder in folders]
+        same_examples(table.only(chosen), [predictions[place] for place in chosen])
     for group in found:
-        members = stacked([of_run[folder] for folder in group.folders])
+        own = [predictions[places[folder]] for folder in group.folders]
+        members, targets = stacked(own), own[0].targets
+        sizes.add(f"{len(targets):,}")
         parts.append((group, brier(members, targets), zero_one(members, targets)))
     return Findings(
         name="bias_variance",
-        title=f"Bias and variance against {by}, on {len(targets):,} test examples",
+        title=f"Bias and variance against {by}, on {' or '.join(sorted(sizes))} test examples",
         rows=[
             [by, "runs", "Brier", "bias²", "variance", "0–1 loss", "bias", "variance", "unbiased", "biased"],
             *(
@@ -65,7 +71,7 @@ def trade_off(table: Table, left_out: list[str], by: str, falling: bool = False)
                 for group, squared, errors in parts
             ),
         ],
-        notes=notes(table, by, found),
+        notes=notes(table, by, found, {one.examples_sha256 for one in predictions}),
         figures={"bias_variance": against(axis(by, falling), [group.label for group, _, _ in parts], lines(parts))},
         arrays={},
         runs=[Path(folder) for group in found for folder in group.folders],
@@ -98,12 +104,18 @@ def lines(parts: list[tuple[Group, Brier, ZeroOne]]) -> dict:
     }
 
 
-def notes(table: Table, by: str, found: list[Group]) -> list[str]:
-    """What the resamples are, and other caveats."""
+def notes(table: Table, by: str, found: list[Group], examples: set[str]) -> list[str]:
+    """What the resamples are, and other caveats.
+
+    Args:
+        examples: digests of the test examples.
+    """
     between, within = beside(table, [by])
     said = [f"Runs with the same {by} differ in {', '.join([*table.repeats([by]), *within])}."]
     if between:
         said.append(f"Between its values these differ, too: {', '.join(between)}.")
+    if len(examples) > 1:
+        said.append("Each value has test examples, or labels, of its own.")
     if len({len(group.folders) for group in found}) > 1:
         said.append("Its values have different numbers of runs: with fewer, more of the variance is taken for bias.")
     said.append("Both decompositions are exact over these runs; noise in the targets is within the bias.")

@@ -19,6 +19,7 @@ from encore.errors import InputError
 
 PLACES = 201  # number of inputs at which the line is evaluated
 DECADE = 10.0  # times the least loss, from which on the axis is logarithmic
+FEW = 50  # points that are large
 STRAIGHT = 1e-5  # of the line's largest value, by which a straight one may be off in float32
 
 
@@ -70,7 +71,7 @@ def measure(run: Learned) -> Fit:
         run.predictions(places[:, None]).double().numpy()[:, 0],
         points,
         losses,
-        epoch if epoch < run.run.epochs else None,
+        epoch if run.weights == "best" and epoch < run.run.epochs else None,
     )
 
 
@@ -87,16 +88,21 @@ def figure(found: Sequence[Fit]) -> Figure:
 
 def through_points(axes: Axes, fit: Fit) -> None:
     """Draw the line with the measurements."""
-    for split, (inputs, targets) in fit.points.items():
-        look = SPLITS[split]
-        label = f"{look.name}: {len(inputs)}"
-        axes.plot(inputs, targets, look.marker, color=look.color, markersize=6, markeredgecolor=INK, label=label)
+    for place, (split, (inputs, targets)) in enumerate(fit.points.items()):
+        look, few = SPLITS[split], len(inputs) <= FEW
+        axes.plot(
+            inputs, targets, look.marker, color=look.color, markersize=6 if few else 2, markeredgecolor=INK,
+            markeredgewidth=1.0 if few else 0, label=f"{look.name}: {len(inputs)}", zorder=3 - 0.1 * place,
+        )  # fmt: skip
     straight, equation = fit.straight(), "what was learned"
     if straight is not None:
         slope, intercept = straight
         given, learned = fit.axes
         equation = f"{learned} = {slope:.4g} · {given} {'−' if intercept < 0 else '+'} {abs(intercept):.4g}"
     axes.plot(fit.places, fit.line, color=INK, linewidth=1.5, label=equation, zorder=1)
+    targets = np.concatenate([targets for _, targets in fit.points.values()])
+    room, (bottom, top) = np.ptp(targets) or 1.0, axes.get_ylim()  # a line may leave the picture, the points stay seen
+    axes.set_ylim(max(bottom, targets.min() - room), min(top, targets.max() + room))
     axes.set(xlabel=fit.axes[0], ylabel=fit.axes[1])
     axes.legend(frameon=False, fontsize="small")
     tidy(axes)

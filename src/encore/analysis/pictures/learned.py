@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,24 +14,29 @@ from encore.config.facts import without_test
 from encore.data.sources import ArraySource, Source
 from encore.errors import InputError
 from encore.provenance.trust import recorded_config
-from encore.record.checkpoint_files import BEST
+from encore.record.checkpoint_files import BEST, LAST
 from encore.record.result import Result
 from encore.runner.parts import Parts
 from encore.runner.restored_run import restored_run
 
+Weights = Literal["best", "last"]
+FILES: dict[Weights, str] = {"best": BEST, "last": LAST}
+
 
 @dataclass
 class Learned:
-    """A run with its best weights.
+    """A run with its best weights, or its last.
 
     Attributes:
         title: what distinguishes it from the picture's other runs.
+        weights: which of the two.
     """
 
     run: Result
     cfg: dict
     title: str
     parts: Parts
+    weights: Weights = "best"
     asked: list[Source] = field(default_factory=list)
 
     def outputs(self, inputs: Tensor) -> Tensor:
@@ -88,12 +94,12 @@ class Learned:
 
 
 @contextmanager
-def learned(run: Result, title: str) -> Iterator[Learned]:
-    """Open a finished run with its best weights.
+def learned(run: Result, title: str, weights: Weights = "best") -> Iterator[Learned]:
+    """Open a finished run with its best weights, or its last.
 
     Raises:
         InputError: the record, the checkpoint or the data cannot be used.
     """
     cfg = recorded_config(run.folder)
-    with restored_run(run.folder, cfg, BEST) as parts:
-        yield Learned(run, cfg, title, parts)
+    with restored_run(run.folder, cfg, FILES[weights]) as parts:
+        yield Learned(run, cfg, title, parts, weights)

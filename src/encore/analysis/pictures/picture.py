@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from encore.analysis.pictures import fit, likelihood_curve, mistakes, regions
-from encore.analysis.pictures.learned import learned
+from encore.analysis.pictures.learned import Weights, learned
 from encore.analysis.results.axes import plain
 from encore.analysis.results.finished import of_each
 from encore.analysis.results.run_table import Table, differing, ordered, read
@@ -26,12 +26,13 @@ DRAWN: dict[str, tuple[Callable[..., Any], Callable[[list[Any]], Figure]]] = {
 }
 
 
-def picture(folders: Iterable[Path], kind: str, **wanted: Any) -> Figure:
+def picture(folders: Iterable[Path], kind: str, weights: Weights = "best", **wanted: Any) -> Figure:
     """Draw finished runs, each once.
 
     Args:
         folders: the runs' folders; the kind must fit all of them.
         kind: one of `DRAWN`.
+        weights: the runs' best weights, or their last.
         wanted: further arguments of the kind's `measure`.
 
     Raises:
@@ -46,7 +47,7 @@ def picture(folders: Iterable[Path], kind: str, **wanted: Any) -> Figure:
     of = {run.folder: title for run, title in zip(table.runs, titles(table), strict=True)}
 
     def measured(run: Result) -> Any:
-        with learned(run, of[run.folder]) as it:
+        with learned(run, of[run.folder], weights) as it:
             return measure(it, **wanted)
 
     _, found = of_each(table, [], measured, what=kind)

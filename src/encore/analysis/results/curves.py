@@ -35,6 +35,7 @@ class Look:
         negate: each metric times -1, such as the likelihood of a loss that is minus that.
         most: the greatest value that is shown.
         label: of the metrics' axis, instead of their names.
+        one_scale: for all metrics.
     """
 
     log: bool = False
@@ -42,6 +43,7 @@ class Look:
     negate: bool = False
     most: float | None = None
     label: str | None = None
+    one_scale: bool = False
 
 
 def figure(table: Table, metrics: list[str], by: Sequence[str] | None = None, look: Look = Look()) -> Figure:
@@ -67,7 +69,9 @@ def figure(table: Table, metrics: list[str], by: Sequence[str] | None = None, lo
     colors = palette(labels)
     drawn = Figure(figsize=(5.2 * len(metrics) + 1.4, 3.6), layout="constrained")
     both = False
-    for panel, metric in zip(drawn.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+    for panel, metric in zip(
+        drawn.subplots(1, len(metrics), squeeze=False, sharey=look.one_scale)[0], metrics, strict=True
+    ):
         found = [of_run[metric] for of_run in each]
         splits = {split for of_run in found for split in of_run}
         both = both or len(splits) > 1
