@@ -55,8 +55,8 @@ class SameWriter(Collected):
 class KnownWriter(Collected):
     """How often k digits of one writer, whose log-probabilities are added, are given to that writer.
 
-    Each writer's digits are cut into sets of k ten times over; those with fewer than k are left out, and without any set
-    it is 0. Outputs are logits [n, writers].
+    Each writer's digits are cut into sets of k ten times over; those with fewer than k are left out, and without any
+    set it is 0. Outputs are logits [n, writers].
     """
 
     def compute(self) -> Tensor:

@@ -16,17 +16,17 @@ class Embedder(nn.Module):
         width: numbers of an embedding.
         channels: of each stage of the convolutional net.
         depth: convolutions in a stage.
-        writers: how many the training set has; for the classification loss alone. 0: none.
+        writers: how many the training set has; the weights of `head`, a row each, are for the classification loss.
     """
 
     def __init__(
-        self, in_shape: Sequence[int], width: int, channels: Sequence[int], depth: int = 1, writers: int = 0
+        self, in_shape: Sequence[int], width: int, channels: Sequence[int], writers: int, depth: int = 1
     ) -> None:
         super().__init__()
-        if width < 2 or writers < 0:
-            raise ValueError(f"width must be at least 2, not {width}, and writers at least 0, not {writers}")
+        if min(width, writers) < 2:
+            raise ValueError(f"width and writers must be at least 2, not {width} and {writers}")
         self.body = CNN(in_shape, width, channels, depth)
-        self.head = nn.Linear(width, writers, bias=False) if writers else None
+        self.head = nn.Linear(width, writers, bias=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Embeddings of length 1, [n, width], of pictures [n, *in_shape]."""

@@ -61,6 +61,28 @@ def draw(writers: np.ndarray, k: int, each: int, seed: int = 0, groups: np.ndarr
     return Pairs(np.stack(left), np.stack(right), np.stack([one, two], 1), len(names) - int(several.sum()))
 
 
+def draw_alike(
+    writers: np.ndarray, digits: np.ndarray, k: int, each: int, seed: int = 0, groups: np.ndarray | None = None
+) -> Pairs:
+    """The same, but all digits of a pair are the same one, such as 3; `each` pairs for every digit.
+
+    Args:
+        digits: which digits they are, [n].
+    """
+    found = []
+    for digit in np.unique(digits):
+        places = np.flatnonzero(digits == digit)
+        try:
+            pairs = draw(writers[places], k, each, seed, None if groups is None else groups[places])
+        except ValueError:
+            continue
+        found.append((places[pairs.left], places[pairs.right], pairs.writers))
+    if not found:
+        raise ValueError(f"fewer than two writers have {2 * k} of one digit, which pairs of {k} take")
+    left, right, both = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Pairs(left, right, both, len(np.unique(writers)) - len(np.unique(both)))
+
+
 def nearness(embedded: np.ndarray, pairs: Pairs) -> np.ndarray:
     """How near the means of the two sets' embeddings are, [pairs]: minus their distance."""
     return -np.linalg.norm(embedded[pairs.left].mean(1) - embedded[pairs.right].mean(1), axis=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from encore.tasks.supervised import Supervised
 
@@ -13,8 +13,8 @@ class Verification(Supervised):
     """Train embeddings by triplets or by classifying the training writers, and score them on other writers.
 
     Args:
-        trained_by: `triplet`, or `classification`: of the training writers, by a softmax over cosines (Wang et al. 2017).
-        scale: what cosines are multiplied by before the softmax.
+        trained_by: `triplet`, or `classification` of the training writers, by a softmax of cosines (Wang et al. 2017).
+        scale: what cosines are multiplied by.
         settings: those of `Supervised`.
 
     Outputs are embeddings of length 1, [n, width]; targets are writers' numbers, int64 [n]. Whatever they are trained
@@ -28,33 +28,34 @@ class Verification(Supervised):
             raise ValueError(f"scale must be greater than 0, not {scale}")
         super().__init__(**settings)
         self.trained_by, self.scale = trained_by, scale
-        if trained_by == "classification" and getattr(self.net, "head", None) is None:
-            raise ValueError("trained_by=classification needs a class for each training writer: model.writers")
+        if trained_by == "classification" and not isinstance(getattr(self.net, "head", None), nn.Linear):
+            raise ValueError("trained_by=classification needs a net with a linear layer called head")
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        return triplet(outputs, targets)
+        return triplet(outputs, targets, self.scale)
 
     def training_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if self.trained_by == "triplet":
-            return triplet(outputs, targets)
+            return triplet(outputs, targets, self.scale)
         head: Any = self.net.head
         return F.cross_entropy(self.scale * F.linear(outputs, F.normalize(head.weight)), targets)
 
 
-def triplet(embedded: Tensor, writers: Tensor) -> Tensor:
-    """Mean of ln(1 + exp(d⁺ - d⁻)) over digits that have a pair (Hermans et al. 2017, batch hard with soft margin).
+def triplet(embedded: Tensor, writers: Tensor, scale: float) -> Tensor:
+    """Mean of ln(1 + exp(scale · (s⁻ - s⁺))) over a batch's triplets: batch all, soft margin (Hermans et al. 2017).
 
     Args:
         embedded: of length 1, [n, width].
         writers: their numbers, [n].
+        scale: of the cosines.
 
-    d⁺ is the distance to the farthest digit of the same writer in the batch, d⁻ that to the nearest of another one. 0
-    where there is no such digit.
+    s⁺ is the cosine of a digit and another one by the same writer, s⁻ that of it and one by someone else. Without any
+    triplet it is 0.
     """
-    distances = (2 - 2 * embedded @ embedded.T).clamp(min=1e-6).sqrt()
+    cosines = scale * embedded @ embedded.T
     same = writers[:, None] == writers
     itself = torch.eye(len(writers), dtype=torch.bool, device=writers.device)
-    farthest = distances.masked_fill(~same | itself, -torch.inf).amax(1)
-    nearest = distances.masked_fill(same, torch.inf).amin(1)
-    some = farthest.isfinite() & nearest.isfinite()
-    return F.softplus(farthest[some] - nearest[some]).mean() if some.any() else 0 * embedded.sum()
+    digit, like = (same & ~itself).nonzero(as_tuple=True)
+    differences = cosines[digit] - cosines[digit, like][:, None]  # [pairs, n]
+    others = ~same[digit]
+    return F.softplus(differences[others]).mean() if others.any() else 0 * embedded.sum()
