@@ -52,7 +52,7 @@ class Stream:
         try:
             whole = FashionMNIST(root, train=True)
         except RuntimeError as problem:  # torchvision's, of files that are missing
-            raise FileNotFoundError(f"{problem}; python scripts/fetch_data.py fashion_mnist fetches it") from problem
+            raise FileNotFoundError(f"{problem}; python scripts/fetch_data.py fashion_mnist fetches it") from None
         count = len(whole) if examples is None else examples
         if not tasks <= count <= len(whole):
             raise InputError(

@@ -122,7 +122,8 @@ def compare(runs: Sequence[Embedded], sizes: Sequence[int], draws: int, left_out
     notes = [
         f"Of {len(first.nist)} writers, whom no run has seen, those with at least twice as many digits are compared: "
         f"{EACH} pairs of sets by each of them, and {EACH} by each of them and another writer of the same series.",
-        f"Values are means over runs ({', '.join(f'{name}: {len(methods[name])}' for name in names)}). Intervals: 95 %, {draws:,} draws of writers with replacement.",
+        f"Values are means over runs ({', '.join(f'{name}: {len(methods[name])}' for name in names)}). "
+        f"Intervals: 95 %, {draws:,} draws of writers with replacement.",
     ]
     for name, make in kinds:
         try:
