@@ -37,7 +37,13 @@ def module(folder, **recipe):
     """The data of a stream of 10 tasks, and its training order."""
     cfg = {
         **{"name": "stream", "shape": [1, 28, 28], "num_classes": 10, "inputs": {"picture": "data"}},
-        **{"targets": ["label", "task"], "stratify": "task", "val_fraction": 0.1, "test_fraction": 0.0, "fraction": 1.0},
+        **{
+            "targets": ["label", "task"],
+            "stratify": "task",
+            "val_fraction": 0.1,
+            "test_fraction": 0.0,
+            "fraction": 1.0,
+        },
         **{"normalize": "none", "split_seed": 0, "batch_size": 6, "shuffle": True, "drop_last": False, "test": None},
         "train": {"_target_": "course.streams.source.Stream", "drift": "rotation", "tasks": 10},
         "order": {"_target_": "course.streams.order.streamed", "epochs": 10},
@@ -125,12 +131,11 @@ def test_a_stream_is_predicted_before_it_is_learned_and_each_task_is_tried_after
     assert right[-steps:].mean() == pytest.approx(result.metrics["train/accuracy"], abs=1e-6)
 
 
-@pytest.mark.parametrize("stops", [(4, 9), (6,)])
-def test_a_stream_that_is_resumed_in_its_middle_ends_in_the_same_bits(run, tmp_path, monkeypatch, settings, stops):
+def test_a_stream_that_is_resumed_in_its_middle_ends_in_the_same_bits(run, tmp_path, monkeypatch, settings):
     settings |= {"experiment": "stream_classes", "task.replay": 20, "callbacks.checkpoint.min_seconds_between": 0}
     reference = run({**settings, "runs_dir": str(tmp_path / "reference")})
-    with asked_to_stop(monkeypatch, *stops):
-        for _ in range(len(stops)):
+    with asked_to_stop(monkeypatch, 4, 9):
+        for _ in range(2):
             with pytest.raises(Preempted):
                 run(settings)
         result = run(settings)
@@ -147,10 +152,9 @@ def remembering(replay):
 
 
 def test_the_memory_is_a_uniform_sample_of_all_that_was_read():
-    counts = torch.zeros(40)
+    task, counts = remembering(10), torch.zeros(40)
     for seed in range(400):
         torch.manual_seed(seed)
-        task = remembering(10) if seed == 0 else task  # noqa: F821
         task.read.zero_()
         for part in torch.arange(40).split(4):
             task.remember(part[:, None].float(), part)
@@ -204,19 +208,22 @@ def test_windows_of_a_seed_make_one_matrix_and_one_that_is_missing_makes_none(tm
 
 def test_the_command_compares_methods_on_one_stream_and_refuses_others(go, run, settings, tmp_path):
     settings |= {"experiment": "stream_classes", "runs_dir": str(tmp_path / "runs")}
-    for more in ({"task.replay": 0}, {"data.order": None, "trainer.max_epochs": 1}, {"data.order.window": 1}):
-        run({**settings, **more, **({"trainer.max_epochs": 1} if "data.order.window" in more else {})})
+    run(settings)
+    run({**settings, "data.order": None, "trainer.max_epochs": 1})
+    run({**settings, "data.order.window": 1, "trainer.max_epochs": 1})
     early = run({**settings, "trainer.max_epochs": 2, "runs_dir": str(tmp_path / "early")})
-    other = run({"debug": "fast", "runs_dir": str(tmp_path / "other")})
-    code, said, complained = go(tmp_path / "runs", other.folder, early.folder, "--out", tmp_path / "out")
+    code, said, complained = go(tmp_path / "runs", early.folder, "--out", tmp_path / "out")
     assert code == 0
-    assert [line.split("  ")[0] for line in said.splitlines()[3:6]] == ["online", "retrained on a window", "all at once"]
-    assert "is no run of task=streaming" in complained
+    assert [line.split("  ")[0] for line in said.splitlines()[3:6]] == [
+        "online",
+        "retrained on a window",
+        "all at once",
+    ]
     assert "ended early: 2 of the stream's 5 tasks were read" in complained
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "forgetting.png", "forgetting.svg", "stream.png", "stream.svg", "streams.csv", "streams.md"
     ]  # fmt: skip
-    assert go(other.folder, "--out", tmp_path / "none")[0] == 3
+    assert go(early.folder, "--out", tmp_path / "none")[0] == 3
     assert not (tmp_path / "none").exists()
 
 

@@ -141,7 +141,9 @@ def compare(runs: Sequence[Embedded], sizes: Sequence[int], draws: int, left_out
         ]  # fmt: skip
     if not found:
         raise InputError(" ".join(notes[2:]))
-    figures = {"writers": curve({name: each for name, each in found.items() if name.isdecimal()}, list(methods))}
+    figures = {}
+    if by_size := {name: each for name, each in found.items() if name.isdecimal()}:
+        figures["writers"] = curve(by_size, list(methods))
     if wrong := mistakes(first):
         figures["mistakes"] = wrong
     heading = ["digits", "writers", "method", "figure", "value", "low", "high"]
