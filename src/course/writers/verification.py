@@ -185,7 +185,8 @@ def curve(found: dict[str, dict[str, list[Rate]]], methods: Sequence[str]) -> Fi
         axes.set_xlabel("digits in a set")
         axes.set_ylabel(label)
         tidy(axes)
-    figure.axes[0].legend(frameon=False, fontsize="small", loc="lower right")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize="small")
     return figure
 
 
@@ -200,7 +201,7 @@ def mistakes(of: Embedded) -> Figure | None:
         ("one writer, taken for two", sorted(np.flatnonzero(pairs.same), key=lambda place: scores[place])[:SHOWN]),
         ("two writers, taken for one", sorted(np.flatnonzero(~pairs.same), key=lambda place: -scores[place])[:SHOWN]),
     ]
-    figure = Figure(figsize=(9, 2.4), layout="constrained")
+    figure = Figure(figsize=(9, 1.5), layout="constrained")
     for axes, (title, places) in zip(figure.subplots(1, 2), chosen, strict=True):
         gap = np.zeros((of.pictures.shape[1], of.pictures.shape[2] // 2))
         lines = [np.hstack([*of.pictures[pairs.left[one]], gap, *of.pictures[pairs.right[one]]]) for one in places]
