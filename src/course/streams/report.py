@@ -19,7 +19,7 @@ MATRIX, PREQUENTIAL = "val-matrix", "train-prequential"
 ALL, WINDOW, ONLINE = "all at once", "retrained on a window", "online"
 COLORS = {ONLINE: "#D55E00", WINDOW: "#CC79A7", ALL: "#555555"}
 REPLAYS = ("#0072B2", "#009E73", "#56B4E9", "#E69F00")
-POINTS = 150  # of a curve over the stream
+POINTS = 80  # of a curve over the stream
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def colors(methods: dict[str, list[Streamed]]) -> dict[str, str]:
 
 def curves(methods: dict[str, list[Streamed]], tasks: int) -> Figure:
     """Accuracy over the stream, a band from the least to the greatest of the runs."""
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.subplots()
     for (name, runs), color in zip(methods.items(), colors(methods).values(), strict=True):
         if name.startswith(ONLINE):

@@ -131,7 +131,9 @@ def compare(runs: Sequence[Embedded], sizes: Sequence[int], draws: int, left_out
         except ValueError as problem:
             notes.append(f"{name}: {problem}.")
             continue
-        weights = np.concatenate([np.ones((1, len(pairs.left))), resampled(pairs, draws)])
+        drawn = resampled(pairs, draws)
+        drawn = drawn[drawn[:, pairs.same].any(1) & drawn[:, ~pairs.same].any(1)]  # of few writers one may be all
+        weights = np.concatenate([np.ones((1, len(pairs.left))), drawn])
         found[name] = {method: measured(outputs, pairs, weights) for method, outputs in methods.items()}
         writers = len(np.unique(pairs.writers))
         rows.append([name, str(writers), *(str(rate) for rates in found[name].values() for rate in rates)])
