@@ -172,7 +172,7 @@ def curves(methods: dict[str, list[Streamed]], tasks: int) -> Figure:
             ends = np.mean([run.last for run in runs], 0)
             axes.stairs(ends, np.arange(tasks + 1), baseline=None, color=color, linestyle=":", label=name)
     axes.set_xlim(0, tasks)
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
     axes.set_xticks(range(tasks + 1))
     axes.set_xlabel("tasks read")
     axes.set_ylabel("accuracy")
