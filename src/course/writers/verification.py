@@ -172,7 +172,7 @@ def measured(outputs: Sequence[np.ndarray], pairs: Pairs, weights: np.ndarray) -
 
 def curve(found: dict[str, dict[str, list[Rate]]], methods: Sequence[str]) -> Figure:
     """Area and equal error rate by the size of the sets."""
-    figure = Figure(figsize=(8, 3.4), layout="constrained")
+    figure = Figure(figsize=(6.6, 2.7), layout="constrained")
     panels = zip(figure.subplots(1, 2), ("area under the ROC curve", "equal error rate"), (0.5, 0.5), strict=True)
     for which, (axes, label, chance) in enumerate(panels):
         for method, color in zip(methods, COLORS, strict=False):
@@ -203,16 +203,16 @@ def mistakes(of: Embedded) -> Figure | None:
         ("one writer, taken for two", sorted(np.flatnonzero(pairs.same), key=lambda place: scores[place])[:SHOWN]),
         ("two writers, taken for one", sorted(np.flatnonzero(~pairs.same), key=lambda place: -scores[place])[:SHOWN]),
     ]
-    figure = Figure(figsize=(9, 1.5), layout="constrained")
+    figure = Figure(figsize=(6, 1.15), layout="constrained")
     for axes, (title, places) in zip(figure.subplots(1, 2), chosen, strict=True):
         gap = np.zeros((of.pictures.shape[1], of.pictures.shape[2] // 2))
         lines = [np.hstack([*of.pictures[pairs.left[one]], gap, *of.pictures[pairs.right[one]]]) for one in places]
         axes.imshow(np.vstack(lines), cmap="gray_r")
         names = [" and ".join(dict.fromkeys(str(of.nist[writer]) for writer in pairs.writers[one])) for one in places]
         height = of.pictures.shape[1]
-        axes.set_yticks([height * (row + 0.5) for row in range(len(places))], names, fontsize="small")
+        axes.set_yticks([height * (row + 0.5) for row in range(len(places))], names, fontsize="x-small")
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        axes.set_title(title, fontsize="medium")
+        axes.set_title(title, fontsize="small")
     return figure
