@@ -172,7 +172,7 @@ def measured(outputs: Sequence[np.ndarray], pairs: Pairs, weights: np.ndarray) -
 
 def curve(found: dict[str, dict[str, list[Rate]]], methods: Sequence[str]) -> Figure:
     """Area and equal error rate by the size of the sets."""
-    figure = Figure(figsize=(6.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(5.8, 2.4), layout="constrained")
     panels = zip(figure.subplots(1, 2), ("area under the ROC curve", "equal error rate"), (0.5, 0.5), strict=True)
     for which, (axes, label, chance) in enumerate(panels):
         for method, color in zip(methods, COLORS, strict=False):
@@ -180,7 +180,7 @@ def curve(found: dict[str, dict[str, list[Rate]]], methods: Sequence[str]) -> Fi
             ends = [[rate.value - rate.low for rate in each], [rate.high - rate.value for rate in each]]
             axes.errorbar(
                 range(len(found)), [rate.value for rate in each], np.maximum(ends, 0),
-                marker="o", capsize=3, color=color, label=method,
+                marker="o", markersize=4, capsize=3, color=color, label=method,
             )  # fmt: skip
         axes.axhline(chance, color="0.6", linestyle=":", linewidth=1)
         axes.set_xticks(range(len(found)), list(found))
@@ -203,7 +203,7 @@ def mistakes(of: Embedded) -> Figure | None:
         ("one writer, taken for two", sorted(np.flatnonzero(pairs.same), key=lambda place: scores[place])[:SHOWN]),
         ("two writers, taken for one", sorted(np.flatnonzero(~pairs.same), key=lambda place: -scores[place])[:SHOWN]),
     ]
-    figure = Figure(figsize=(6, 1.15), layout="constrained")
+    figure = Figure(figsize=(5.6, 1.0), layout="constrained")
     for axes, (title, places) in zip(figure.subplots(1, 2), chosen, strict=True):
         gap = np.zeros((of.pictures.shape[1], of.pictures.shape[2] // 2))
         lines = [np.hstack([*of.pictures[pairs.left[one]], gap, *of.pictures[pairs.right[one]]]) for one in places]
