@@ -162,6 +162,8 @@ DATA_RULES: dict[str, Rule] = {
     "data.stratify": anything,
     "data.bucket": anything,
     "data.prepare": optional(mapping),
+    "data.group_by": optional(text),
+    "data.order": optional(mapping),
     "data.num_classes": optional(integer(1)),
     "data.num_targets": optional(integer(1)),
     "data.axes": optional(only("inputs", "targets")),

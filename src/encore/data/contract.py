@@ -13,6 +13,10 @@ A class that others' files belong to may have `published`, a tuple of `encore.da
 method `pack`: `encore fetch_data` then fetches them, or makes them of what a user has. `data.prepare` names a class
 that learns from the training examples of sources 2 and 3 (`encore.data.prepare`), such as a vocabulary.
 
+`data.order` names what makes another order of the training examples: a function or class that is given the usual
+`encore.data.loaders.Order` and the source, and makes an `Order`. Its `of_epoch` says which examples an epoch has, as
+many as `len` and `batch_length` say, and may leave out and repeat some. It must be a function of (seed, epoch) alone.
+
 What it costs to leave things out:
 
 - No `data.targets`: a batch's targets are None, splits are random, and a task must do without targets.

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from encore.config.build import build
 from encore.data.batch import AnyBatch
 from encore.data.bootstrap import bootstrap, read_weights
 from encore.data.classes import match
@@ -23,7 +24,7 @@ from encore.data.notes import notes
 from encore.data.placement import Placement, examples_sha256
 from encore.data.prepare import Preparation, fitted, prepared
 from encore.data.sources import open_source
-from encore.data.split import strata, stratified
+from encore.data.split import Split, grouped, strata, stratified
 from encore.data.targets import check_number_of_targets, fit_targets
 from encore.errors import ConfigError, InputError
 from encore.fast.memory import Memory
@@ -77,15 +78,7 @@ class DataModule(pl.LightningDataModule):
         verify(recipe, self.data_dir)
         self.source = open_source(recipe["train"], recipe, self.data_dir)
         check_number_of_targets(recipe, self.source)
-        parts = stratified(
-            strata(self.source, recipe.get("stratify")),
-            val=recipe["val_fraction"],
-            test=recipe["test_fraction"],
-            fraction=recipe["fraction"],
-            seed=recipe["split_seed"],
-            folds=recipe.get("folds"),
-            fold=recipe.get("fold", 0),
-        )
+        parts = self.parts()
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
@@ -101,6 +94,25 @@ class DataModule(pl.LightningDataModule):
                 raise ConfigError(f"data.bucket={self.bucket[0]}: data={recipe['name']} has no ragged arrays")
             self.lengths = lengths_of(self.source, self.bucket[0])
         self.loaded = True
+
+    def parts(self) -> Split:
+        """Which examples of the training source are for what, before the bootstrap."""
+        recipe, groups = self.recipe, self.recipe.get("group_by")
+        settings = {
+            "val": recipe["val_fraction"],
+            "test": recipe["test_fraction"],
+            "fraction": recipe["fraction"],
+            "seed": recipe["split_seed"],
+            "folds": recipe.get("folds"),
+            "fold": recipe.get("fold", 0),
+        }
+        if groups is None:
+            return stratified(strata(self.source, recipe.get("stratify")), **settings)
+        if not isinstance(self.source, NamedSource):
+            raise ConfigError(f"data.group_by={groups} names an array, and this dataset has no data.inputs")
+        if recipe.get("stratify"):
+            raise ConfigError(f"data.group_by={groups} keeps groups whole, and data.stratify would divide them")
+        return grouped(self.source.groups(groups), **settings)
 
     def find_normalisation(self) -> None:
         norm, source = self.recipe["normalize"], self.source
@@ -198,6 +210,11 @@ class DataModule(pl.LightningDataModule):
             rank=self.rank,
             world_size=self.world_size,
         )
+        if recipe := self.recipe.get("order"):
+            made = build(recipe, order, self.source, what="data.order")
+            if not isinstance(made, Order):
+                raise ConfigError(f"data.order._target_={recipe['_target_']} makes a {type(made).__name__}, no Order")
+            return made
         if self.lengths is None or self.bucket is None:
             return order
         return BucketedOrder(**vars(order), lengths=self.lengths, pool=self.bucket[1])

@@ -228,6 +228,7 @@ def by_name(data: dict) -> bool:
     return (
         bool(data.get("prepare"))
         or isinstance(data.get("stratify"), str)
+        or bool(data.get("group_by"))
         or (isinstance(norm, dict) and set(norm) != {"mean", "std"})
     )
 

@@ -1,6 +1,7 @@
 """The split into training, validation and test: a function of the split's seed and the classes alone."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,8 +33,28 @@ def strata(source: Source, stratify: str | bool | None) -> Tensor:
     return targets if one_each and stratify is not False else torch.zeros(len(targets), dtype=torch.long)
 
 
+def grouped(groups: Tensor, **settings: Any) -> Split:
+    """Split so that no group has examples in two parts; fractions and folds are those of groups.
+
+    Args:
+        groups: the number of each example's group, int64 [n].
+        settings: those of `stratified`.
+    """
+    names, of = groups.unique(return_inverse=True)
+    parts = stratified(torch.zeros(len(names), dtype=torch.long), what="groups", **settings)
+    return Split(**{name: torch.isin(of, members).nonzero().flatten() for name, members in vars(parts).items()})
+
+
 def stratified(
-    targets: Tensor, *, val: float, test: float, fraction: float, seed: int, folds: int | None = None, fold: int = 0
+    targets: Tensor,
+    *,
+    val: float,
+    test: float,
+    fraction: float,
+    seed: int,
+    folds: int | None = None,
+    fold: int = 0,
+    what: str = "examples",
 ) -> Split:
     """Split by class, so that every part has the same proportions as the whole.
 
@@ -46,6 +67,7 @@ def stratified(
         seed: of the split only.
         folds: equal parts of all that is not for test, of which one is for validation.
         fold: which one, from 0; test does not depend on it.
+        what: is split, for messages.
 
     Raises:
         ConfigError: nothing is left to train on.
@@ -60,15 +82,17 @@ def stratified(
         train_part = np.flatnonzero((rank >= held_out) & (rank < held_out + (1 - held_out) * fraction))
     else:
         rest = np.flatnonzero(rank >= test)
-        val_part, train_part = of_fold(rest[np.argsort(rank[rest], kind="stable")], folds, fold, fraction)
+        val_part, train_part = of_fold(rest[np.argsort(rank[rest], kind="stable")], folds, fold, fraction, what)
     parts = {"train": train_part, "val": val_part, "test": np.flatnonzero(rank < test)}
     for name, share in (("train", fraction), ("val", val if folds is None else 0), ("test", test)):
         if share > 0 and not len(parts[name]):
-            raise ConfigError(f"the {name} split of {len(targets)} examples is empty: raise its fraction")
+            raise ConfigError(f"the {name} split of {len(targets)} {what} is empty: raise its fraction")
     return Split(**{name: torch.from_numpy(np.sort(order[part])) for name, part in parts.items()})
 
 
-def of_fold(ranked: np.ndarray, folds: int, fold: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+def of_fold(
+    ranked: np.ndarray, folds: int, fold: int, fraction: float, what: str = "examples"
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices for validation and training.
 
     Args:
@@ -76,12 +100,13 @@ def of_fold(ranked: np.ndarray, folds: int, fold: int, fraction: float) -> tuple
         folds: equal parts, to one example.
         fold: the one for validation.
         fraction: of the others that is used, beginning with the fold that follows.
+        what: is split, for messages.
 
     Raises:
         ConfigError: there are more folds than examples.
     """
     if folds > len(ranked):
-        raise ConfigError(f"data.folds={folds} are more than the {len(ranked)} examples: lower it")
+        raise ConfigError(f"data.folds={folds} are more than the {len(ranked)} {what}: lower it")
     parts = np.array_split(ranked, folds)
     others = np.concatenate([*parts[fold + 1 :], *parts[:fold]])
     return parts[fold], others[: round(fraction * len(others))]

@@ -85,7 +85,7 @@ class ItemSource(NamedSource):
     def tensors(self) -> None:
         """None: nothing is in memory."""
 
-    def labels(self, key: str) -> np.ndarray:
+    def labels(self, key: str, setting: str = "stratify") -> np.ndarray:
         """One value per example, from a pass over all of them."""
         field = next((field for field in self.fields if field.name == key), Field("stratify", key, key))
         if field.part != "stratify":
@@ -100,11 +100,11 @@ class ItemSource(NamedSource):
         only = ItemSource(self.name, [field], self.dataset, None)
         return torch.cat([only.raw(chunk)[1][field.id] for chunk in torch.arange(len(self)).split(CHUNK)])
 
-    def in_memory(self, key: str | None = None) -> ColumnSource:
+    def in_memory(self, keys: Sequence[str] = ()) -> ColumnSource:
         """The same source with every item made now.
 
         Args:
-            key: another value to read from each example.
+            keys: further values to read from each example.
         """
         columns: dict[str, list[Tensor]] = {field.id: [] for field in self.fields}
         counts: dict[str, list[Tensor]] = {field.id: [] for field in self.fields if field.ragged}
@@ -113,7 +113,7 @@ class ItemSource(NamedSource):
             for held, parts in ((columns, arrays), (counts, lengths)):
                 for name, part in parts.items():
                     held[name].append(part)
-        others = {} if key is None or any(field.name == key for field in self.fields) else {key: self.labels(key)}
+        others = {key: self.labels(key) for key in keys if all(field.name != key for field in self.fields)}
         whole: dict[str, Tensor | Ragged] = {}
         for field in self.fields:
             values = whole_of(columns.pop(field.id), f"data={self.name}, {field.key!r}", field)

@@ -37,8 +37,8 @@ class NamedSource:
         """Everything that the examples consist of, by name; None if it is not in memory."""
         raise NotImplementedError
 
-    def labels(self, key: str) -> np.ndarray:
-        """One value per example, of a field or of a key of the source, [n]."""
+    def labels(self, key: str, setting: str = "stratify") -> np.ndarray:
+        """One value per example, of a field or of a key of the source, [n]; `setting` names it, for messages."""
         raise NotImplementedError
 
     def lengths(self, field: Field) -> Tensor:
@@ -60,10 +60,22 @@ class NamedSource:
             key = target.name
         if key is None:
             return torch.zeros(len(self), dtype=torch.long)
-        found = self.labels(key)
+        return self.numbered(key, "stratify")
+
+    def groups(self, key: str) -> Tensor:
+        """The number of each example's group, int64 [n]: examples with the same value belong together.
+
+        Raises:
+            ConfigError: there is no such name, or it does not have one value per example.
+        """
+        return self.numbered(key, "group_by")
+
+    def numbered(self, key: str, setting: str) -> Tensor:
+        """The values of an array, numbered from 0, int64 [n]."""
+        found = self.labels(key, setting)
         if found.ndim != 1:
             raise ConfigError(
-                f"data.stratify={stratify} has the shape {list(found.shape)}: it must have one value per example"
+                f"data.{setting}={key} has the shape {list(found.shape)}: it must have one value per example"
             )
         return torch.from_numpy(np.unique(found, return_inverse=True)[1].astype(np.int64))
 
@@ -136,13 +148,13 @@ class ColumnSource(NamedSource):
             found.update(parts)
         return found
 
-    def labels(self, key: str) -> np.ndarray:
+    def labels(self, key: str, setting: str = "stratify") -> np.ndarray:
         for field in self.fields:
             held = self.columns[field.id]
             if field.name == key and isinstance(held, Tensor):
                 return held.cpu().numpy()
         if key not in self.others:
-            raise ConfigError(f"data.stratify={key}: data={self.name} has no such array with one value per example")
+            raise ConfigError(f"data.{setting}={key}: data={self.name} has no such array with one value per example")
         return self.others[key]
 
     def lengths(self, field: Field) -> Tensor:

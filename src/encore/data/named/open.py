@@ -27,19 +27,19 @@ def open_named(dataset: Any, data: dict) -> NamedSource:
     fields, name = fields_of(data), data["name"]
     get = getter(dataset, fields, name)
     classes = names_of(fields) or names_in(dataset)
-    key = data.get("stratify")
+    keys = [key for key in (data.get("stratify"), data.get("group_by")) if isinstance(key, str)]
     if get is None:
         if not len(dataset):
             raise InputError(f"data={name} holds no examples")
         items = ItemSource(name, fields, dataset, classes)
         if data.get("resident", True):
-            return items.in_memory(key if isinstance(key, str) else None)
+            return items.in_memory(keys)
         if hasattr(dataset, "check"):
             dataset.check()
         return items
     columns = {field.id: one_of(get, field, name) for field in fields}
     check_lengths(columns, name)
-    other = {key: np.asarray(get(key))} if isinstance(key, str) and has(dataset, key) else {}
+    other = {key: np.asarray(get(key)) for key in keys if has(dataset, key)}
     return ColumnSource(name, fields, columns, classes, other)
 
 
