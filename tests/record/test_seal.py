@@ -82,6 +82,11 @@ def longer(content):
     return content + b"\n"
 
 
+def endless(name):
+    """An edit after which nobody could read a file to its end."""
+    return lambda folder: os.truncate(folder / name, 2**42)
+
+
 def gone(name):
     return lambda folder: next(folder.glob(name)).unlink()
 
@@ -190,6 +195,9 @@ EDITS = {
     "losses of another run": (swapped("losses.f32"), "losses.f32", ("reproduce",)),
     "log flipped": (bytes_of("metrics.csv", lambda text: text.replace(b"0.", b"0.1", 1)), "metrics.csv", LOG),
     "log longer": (bytes_of("metrics.csv", longer), "metrics.csv", LOG),
+    "log endless": (endless("metrics.csv"), "metrics.csv", LOG),
+    "config endless": (endless("config.yaml"), "config.yaml", ALL),
+    "weights endless": (endless("checkpoints/best.ckpt"), "best.ckpt", WEIGHTS),
     "log gone": (gone("metrics.csv"), "metrics.csv", LOG),
     "log of another run": (swapped("metrics.csv"), "metrics.csv", LOG),
     "best weights zeroed": (bytes_of("checkpoints/best.ckpt", lambda b: bytes(len(b))), "best.ckpt", WEIGHTS),
