@@ -97,7 +97,7 @@ def listed(file: Path, *_: int) -> dict[str, Sealed]:
     digests = [LINE.fullmatch(line) for line in lines if not line.startswith("#")]
     if not digests or None in digests:
         raise ValueError("it is no list of digests")
-    sizes = {size[2]: int(size[1]) for line in lines if (size := SIZE.fullmatch(line))}
+    sizes = {size[2]: int(size[1]) for line in lines if line.startswith("#") and (size := SIZE.fullmatch(line))}
     return {line[2]: Sealed(line[1], sizes.get(line[2])) for line in digests if line}
 
 
