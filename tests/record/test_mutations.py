@@ -38,7 +38,7 @@ data: {fraction: 0.1}
 threads: 1
 seed: 1
 defaults: [override /logger: csv]
-claims: [{metric: test/accuracy, at_least: 0}]
+claims: [{metric: test/accuracy, at_least: 0, source: made for this test}]
 """
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, links and alarms of POSIX")
