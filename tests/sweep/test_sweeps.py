@@ -306,6 +306,7 @@ def test_the_same_sweep_has_the_same_folder():
     engines = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.mode=MULTIRUN", "hydra.sweeper.trials=9"]
     assert here == folder("sweep=optimisers", "seed=range(3)", hydra=engines, name="optimisers")
     assert here != folder("sweep=optimisers", "seed=range(4)", name="optimisers")
+    assert folder("optim.lr=${vars.lr}") != folder("optim.lr=0.1")  # each run's config has it
     assert here != folder("sweep=optimisers", "seed=range(3)", hydra=["hydra.sweeper.sampler=tpe"], name="optimisers")
 
 
