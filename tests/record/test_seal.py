@@ -87,6 +87,12 @@ def endless(name):
     return lambda folder: os.truncate(folder / name, 2**42)
 
 
+def looped(folder):
+    """An edit after which a folder's files are found by nobody."""
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").symlink_to("checkpoints")
+
+
 def gone(name):
     return lambda folder: next(folder.glob(name)).unlink()
 
@@ -203,6 +209,7 @@ EDITS = {
     "best weights zeroed": (bytes_of("checkpoints/best.ckpt", lambda b: bytes(len(b))), "best.ckpt", WEIGHTS),
     "best weights of another run": (swapped("checkpoints/best.ckpt"), "best.ckpt", WEIGHTS),
     "best weights gone": (gone("checkpoints/best.ckpt"), "best.ckpt", ("claims", "evaluate", "reproduce")),
+    "weights in a loop": (looped, "checkpoints", ("claims", "evaluate", "reproduce")),
     "last weights": (bytes_of("checkpoints/last.ckpt", flipped), "last.ckpt", ("ensemble", "evaluate", "reproduce")),
     "last weights gone": (gone("checkpoints/last.ckpt"), "last.ckpt", ("reproduce",)),
     "digests longer": (bytes_of("checkpoints/digests.json", longer), "digests.json", ("reproduce",)),

@@ -126,16 +126,17 @@ def differing(folder: Path, held: dict[str, Sealed], names: Iterable[str]) -> li
         file = folder / name
         try:
             facts = file.lstat()
+            if name not in held:
+                wrong.append(f"{name} was added")
+            elif not S_ISREG(facts.st_mode):
+                wrong.append(f"{name} was replaced")
+            elif not is_as_sealed(file, facts.st_size, held[name]):
+                wrong.append(f"{name} was changed")
         except (FileNotFoundError, NotADirectoryError):
             if name in held:
                 wrong.append(f"{name} is missing")
-            continue
-        if name not in held:
-            wrong.append(f"{name} was added")
-        elif not S_ISREG(facts.st_mode):
-            wrong.append(f"{name} was replaced")
-        elif not is_as_sealed(file, facts.st_size, held[name]):
-            wrong.append(f"{name} was changed")
+        except OSError as problem:
+            wrong.append(f"{name} cannot be read any more ({problem.strerror})")
     return wrong
 
 
