@@ -33,6 +33,7 @@ def runs_left(tmp_path):
         (["data.val_fraction=0.5", "data.test_fraction=0.5"], "add up to 1 or more"),
         (["data=images"], "is not set"),
         (["optim.lr=[1"], "no viable alternative"),
+        (["seed=${nope}"], "seed: Interpolation key 'nope' not found"),
         (["--wrong"], "unrecognized arguments: --wrong"),
         (["-m", "model=mlp,foo"], "there is no model=foo"),
     ],

@@ -131,9 +131,10 @@ LONG = "a" * 300
     ],
     ids=lambda settings: "-".join(settings),
 )
-def test_a_path_that_is_too_long_is_unusable_input(run, settings):
+def test_a_path_that_is_too_long_is_unusable_input_and_leaves_nothing(run, tmp_path, settings):
     with pytest.raises(InputError, match="File name too long"):
         run({**SMALL, **settings})
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 ENDINGS = [

@@ -113,6 +113,18 @@ def test_a_group_is_turned_off_in_some_runs_of_a_sweep():
         ("+anything=1", "there is no setting anything; values of your own go under vars"),
         ("task.metrics={x:{_target_:a.b}}", "there is no setting task.metrics.x; "),
         ("data.root=photos", "there is no setting data.root; data=images has it"),
+        ("trainer.limit_train_batches=2", "the Trainer takes it: +trainer.limit_train_batches=2 adds it"),
+        ("trainer={limit_train_batches: 2}", "the Trainer takes it: +trainer.limit_train_batches=… adds it"),
+        ("trainer.limit_trian_batches=2", "did you mean trainer.limit_train_batches?"),
+        ("optim.amsgrad=true", "optim=adam has it, and +optim.amsgrad=true sets it"),
+        ("callbacks.early_stopping.patience=3", "callbacks.early_stopping.patience; callbacks=early_stopping has it"),
+        (
+            "+trainer.limit_train_batches='2'",
+            "limit_train_batches='2': must be a whole number, at least 0, or null; '2' in",
+        ),
+        ("optim.lr='1e-3'", "optim.lr='1e-3': must be a number greater than 0; '1e-3' in quotes is a text"),
+        ("+optim.amsgrad='true'", "optim.amsgrad='true': must be one of True, False; 'true' in quotes is a text"),
+        ("optim.lr=abc", "optim.lr=abc: must be a number greater than 0"),
         ("model.widen_factor=3", "there is no setting model.widen_factor; model=wide_resnet has it"),
     ],
 )
@@ -126,7 +138,7 @@ def test_what_cannot_be_is_answered_with_the_remedy(word, message):
 )
 def test_a_setting_that_only_another_option_states_can_still_be_added(optim, setting, other):
     said = refusal(f"optim={optim}", f"optim.{setting}=0.5")
-    assert f"optim={other} has it, and +optim.{setting}=… sets it if your optim takes it" in said
+    assert f"optim={other} has it, and +optim.{setting}=0.5 sets it if your optim takes it" in said
     assert config_from([f"optim={optim}", f"+optim.{setting}=0.5"])["optim"][setting] == 0.5
 
 

@@ -22,7 +22,10 @@ WRONG: dict[str, Any] = {
     "dicts": {"a": {"b": [1]}}, "steers the terminal": STEERING, "lines": "a\nb\n", "a formula": "=1+1",
 }  # fmt: skip
 JSON = ("result.json", "manifest.json", "checkpoints/digests.json")
-FILES = ("config.yaml", "metrics.csv", "losses.f32", "checkpoints/last.ckpt", "checkpoints/best.ckpt", *JSON)
+FILES = (
+    "config.yaml", "metrics.csv", "losses.f32", "checkpoints/last.ckpt", "checkpoints/best.ckpt", *JSON,
+    "record.sha256", "train.log", ".lock",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def put_in_place(file: Path, kind: str) -> None:
         shutil.rmtree(file)
     else:
         file.unlink()
-    elsewhere = file.parents[1 + file.parent.name.startswith("checkpoints")] / "elsewhere"
+    elsewhere = file.parents[2 + file.parent.name.startswith("checkpoints")] / "elsewhere"
     match kind:
         case "a folder":
             file.mkdir()

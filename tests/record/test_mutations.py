@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from mutations import Mutation, mutations
 
 from encore.command import end
+from encore.record.reading import read_result
 
 ALL, SOME = int(os.environ.get("ENCORE_MUTATIONS", "300")), 60
 GOOD, BAD = "good", "bad"
@@ -26,12 +27,30 @@ COMMANDS: dict[str, list[str]] = {
     "draw": ["{runs}", "--what", "mistakes", "--count", "4", "--out", "{out}/picture.png"],
     "ensemble": ["{runs}", "--out", "{out}/ensemble"],
     "gap": ["{runs}", "--out", "{out}/gap"],
+    "claims": ["claimed", "--out", "{out}/claims"],
 }
 # Those that show the good run, whatever the other one is like.
 SHOWN = ("runs", "curves", "report", "draw", "gap")
 LIMIT = 60  # seconds until a command counts as one that hangs
+CLAIMED = """# @package _global_
+trainer: {max_epochs: 1, accelerator: cpu}
+data: {fraction: 0.1}
+threads: 1
+seed: 1
+defaults: [override /logger: csv]
+claims: [{metric: test/accuracy, at_least: 0, source: made for this test}]
+"""
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="pipes, links and alarms of POSIX")
+
+
+@pytest.fixture(scope="module")
+def claimed(tmp_path_factory) -> Path:
+    """A folder of configs with an experiment, whose run is the mutated one."""
+    configs = tmp_path_factory.mktemp("configs")
+    (configs / "experiment").mkdir()
+    (configs / "experiment" / "claimed.yaml").write_text(CLAIMED)
+    return configs
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +70,7 @@ def originals(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def attempt(originals, tmp_path, monkeypatch, capsys):
+def attempt(originals, claimed, tmp_path, monkeypatch, capsys):
     """Apply a mutation to a copy, and run a command on it; returns its exit code and what it said."""
     from encore.commands import reproduce
 
@@ -59,6 +78,9 @@ def attempt(originals, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "run_again", lambda *_: originals / BAD)
     monkeypatch.setattr(Figure, "savefig", saved)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENCORE_CONFIGS", str(claimed))
+    monkeypatch.setenv("ENCORE_RUNS_DIR", str(tmp_path / "runs"))
+    claims_run = tmp_path / "runs" / "digits-mlp-adam" / f"seed1-{read_result(originals / BAD)['fingerprint'][:10]}"
     handlers = {number: signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGTERM)}
 
     def go(mutation: Mutation, name: str) -> tuple[int, str]:
@@ -68,6 +90,9 @@ def attempt(originals, tmp_path, monkeypatch, capsys):
         shutil.copytree(originals, runs)
         (tmp_path / "elsewhere").write_text("somebody's")
         mutation.apply(runs / BAD)
+        if name == "claims":
+            claims_run.parent.mkdir()
+            (runs / BAD).rename(claims_run)
         before = seen(runs)
         words = [word.format(runs=runs, run=runs / BAD, out=out) for word in COMMANDS[name]]
         monkeypatch.setattr(sys, "argv", [f"encore {name}", *words])
@@ -79,7 +104,10 @@ def attempt(originals, tmp_path, monkeypatch, capsys):
             end(main)
         signal.alarm(0)
         said = capsys.readouterr()
-        assert seen(runs) == before
+        if name == "claims":  # which has an unfinished run go on
+            assert [path.name for path in claims_run.parent.iterdir()] == [claims_run.name]
+        else:
+            assert seen(runs) == before
         assert (tmp_path / "elsewhere").read_text() == "somebody's"
         assert {path.name for path in tmp_path.iterdir()} <= {"runs", "elsewhere", "out"}
         return ended.value.code or 0, said.out + said.err

@@ -82,6 +82,17 @@ def longer(content):
     return content + b"\n"
 
 
+def endless(name):
+    """An edit after which nobody could read a file to its end."""
+    return lambda folder: os.truncate(folder / name, 2**42)
+
+
+def looped(folder):
+    """An edit after which a folder's files are found by nobody."""
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "checkpoints").symlink_to("checkpoints")
+
+
 def gone(name):
     return lambda folder: next(folder.glob(name)).unlink()
 
@@ -190,11 +201,15 @@ EDITS = {
     "losses of another run": (swapped("losses.f32"), "losses.f32", ("reproduce",)),
     "log flipped": (bytes_of("metrics.csv", lambda text: text.replace(b"0.", b"0.1", 1)), "metrics.csv", LOG),
     "log longer": (bytes_of("metrics.csv", longer), "metrics.csv", LOG),
+    "log endless": (endless("metrics.csv"), "metrics.csv", LOG),
+    "config endless": (endless("config.yaml"), "config.yaml", ALL),
+    "weights endless": (endless("checkpoints/best.ckpt"), "best.ckpt", WEIGHTS),
     "log gone": (gone("metrics.csv"), "metrics.csv", LOG),
     "log of another run": (swapped("metrics.csv"), "metrics.csv", LOG),
     "best weights zeroed": (bytes_of("checkpoints/best.ckpt", lambda b: bytes(len(b))), "best.ckpt", WEIGHTS),
     "best weights of another run": (swapped("checkpoints/best.ckpt"), "best.ckpt", WEIGHTS),
     "best weights gone": (gone("checkpoints/best.ckpt"), "best.ckpt", ("claims", "evaluate", "reproduce")),
+    "weights in a loop": (looped, "checkpoints", ("claims", "evaluate", "reproduce")),
     "last weights": (bytes_of("checkpoints/last.ckpt", flipped), "last.ckpt", ("ensemble", "evaluate", "reproduce")),
     "last weights gone": (gone("checkpoints/last.ckpt"), "last.ckpt", ("reproduce",)),
     "digests longer": (bytes_of("checkpoints/digests.json", longer), "digests.json", ("reproduce",)),

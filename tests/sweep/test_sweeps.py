@@ -109,7 +109,8 @@ def test_a_metric_that_no_run_has_is_said_and_replaced(sweep, tmp_path):
 
 
 def test_runs_of_a_sweep_may_have_runs_dirs_of_their_own(sweep, tmp_path):
-    code, said, _ = sweep(f"runs_dir={tmp_path / 'a'},{tmp_path / 'b'}", *QUICK)
+    words = [f"runs_dir={tmp_path / 'a'},{tmp_path / 'b'}", "+vars.lr=0.01", "optim.lr=${vars.lr}"]
+    code, said, _ = sweep(*words, *QUICK)
     assert code == 0
     assert "2/2" in said
     assert all(list((tmp_path / name).rglob("result.json")) for name in "ab")
@@ -305,6 +306,7 @@ def test_the_same_sweep_has_the_same_folder():
     engines = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.mode=MULTIRUN", "hydra.sweeper.trials=9"]
     assert here == folder("sweep=optimisers", "seed=range(3)", hydra=engines, name="optimisers")
     assert here != folder("sweep=optimisers", "seed=range(4)", name="optimisers")
+    assert folder("optim.lr=${vars.lr}") != folder("optim.lr=0.1")  # each run's config has it
     assert here != folder("sweep=optimisers", "seed=range(3)", hydra=["hydra.sweeper.sampler=tpe"], name="optimisers")
 
 

@@ -59,7 +59,9 @@ def train(cfg: "DictConfig") -> float | None:
 
 def check_single(hydra_config: Any) -> None:
     """Raise ConfigError if a sweep is started without -m."""
-    given = {word.partition("=")[0] for word in hydra_config.overrides.task}
+    from encore.sweep.place import typed
+
+    given = {word.partition("=")[0] for word in typed(hydra_config.overrides.task)}
     if axes := [name for name in hydra_config.sweeper.params or {} if name not in given]:
         name = hydra_config.runtime.choices.sweep
         raise ConfigError(f"sweep={name} has several values for {', '.join(axes)}: -m runs them all")

@@ -7,6 +7,7 @@ from encore.config.facts import MISSING, encores_data, encores_task, look_up, sh
 from encore.config.keys import unread
 from encore.config.monitors import against_metrics
 from encore.config.recipe_checks import refused_values
+from encore.config.refusal import refused
 from encore.config.rules import Rule, integer
 from encore.config.settings import (
     DATA_REQUIRED,
@@ -44,7 +45,7 @@ def check(cfg: dict, referred: set[str] | None = None) -> None:
     for path, rule in rules(cfg).items():
         value = look_up(cfg, path)
         if value is not MISSING and value != "???" and (problem := rule(value)):
-            problems.append(f"{path}={show(value)}: {problem}")
+            problems.append(refused(path, value, problem))
     ruled = {problem.partition("=")[0].rpartition(".")[0] for problem in problems}
     mismatch = [] if problems else against_task(cfg)
     problems += mismatch or refused_values(cfg, but=ruled)
@@ -63,7 +64,7 @@ def check_data(cfg: dict) -> None:
     for path, rule in rules(cfg).items():
         value = look_up(cfg, path)
         if path.startswith("data.") and value is not MISSING and (problem := rule(value)):
-            problems.append(f"{path}={show(value)}: {problem}")
+            problems.append(refused(path, value, problem))
     if problems:
         raise ConfigError("\n".join(problems))
 

@@ -20,10 +20,13 @@ from encore.config.check import check, check_data
 from encore.config.cores import available_cores
 from encore.config.facts import DATA_MODULE, MISSING
 from encore.config.hints import hint, installing
-from encore.config.keys import references
+from encore.config.keys import TRAINER, references
 from encore.config.plain import canonical
+from encore.config.settings import GROUPS_OF_PARTS
+from encore.config.signature import signature
 from encore.config.structure import check_depth, complete
 from encore.config.suggestion import suggestion
+from encore.config.trainer_checks import GIVEN
 from encore.config.words import literal as literal
 from encore.config.words import unreadable, words
 from encore.errors import ConfigError
@@ -112,17 +115,11 @@ def explain(mistake: Exception) -> str:
     if isinstance(mistake, OverrideParseException):
         return unreadable(mistake.override, lines_of(said)[-1])
     if match := re.search(r"Could not override '([^']+)'", said):
-        within = getattr(mistake.__cause__, "full_key", None)  # of settings that are given together
-        wanted, groups = within or match[1], places.options()
-        if said_there := hint(wanted):
-            return said_there
-        add = "" if "." not in wanted else f"; to add one, write +{wanted}=…"
-        if option := option_with(wanted):
-            group = wanted.partition(".")[0]
-            adding = f"+{wanted}=… sets it if your {group} takes it"
-            return f"there is no setting {wanted}; {group}={option} has it, and {adding}"
-        others = [name for name in (*groups, *settings()) if name != wanted]  # which another option may have
-        return f"there is no setting {wanted}{suggestion(wanted, others)}{add}"
+        wanted, word = match[1], re.search(r"append to your config use (\+.+)", said)
+        within = getattr(mistake.__cause__, "full_key", None) or wanted
+        if within.startswith(f"{wanted}."):  # of settings that are given together
+            return no_setting(within, f"+{within}=…")
+        return no_setting(wanted, word[1] if word else f"+{wanted}=…")
     if match := re.search(r"Could not (?:find|load) 'hydra/launcher/(joblib|submitit)(\w*)'", said):
         return f"hydra/launcher={match[1]}{match[2]} is not installed: {installing(match[1])}"
     if match := re.search(r"Could not (?:find|load) '([^']+)'", said):
@@ -132,6 +129,31 @@ def explain(mistake: Exception) -> str:
     setting = getattr(mistake, "full_key", None)
     where = f"{setting}: " if setting else ""
     return where + ("\n".join(lines_of(said)) or type(mistake).__name__)
+
+
+def no_setting(wanted: str, adding: str) -> str:
+    """What to write instead of a setting that a config lacks.
+
+    Args:
+        wanted: the setting.
+        adding: the word that would add it.
+    """
+    none, group = f"there is no setting {wanted}", wanted.partition(".")[0]
+    if said := hint(wanted):
+        return said
+    if wanted in of_trainer():
+        return f"{none} yet, but the Trainer takes it: {adding} adds it"
+    if option := option_with(wanted):
+        else_add = "" if group in GROUPS_OF_PARTS else f", and {adding} sets it if your {group} takes it"
+        return f"{none}; {group}={option} has it{else_add}"
+    others = [name for name in (*places.options(), *settings(), *of_trainer()) if name != wanted]  # of other options
+    return f"{none}{suggestion(wanted, others)}" + (f"; to add one, write {adding}" if "." in wanted else "")
+
+
+def of_trainer() -> list[str]:
+    """The settings that the Trainer takes."""
+    known = signature(TRAINER)
+    return [f"trainer.{name}" for name in known.parameters if name not in GIVEN] if known else []
 
 
 def lines_of(said: str) -> list[str]:
@@ -153,19 +175,23 @@ def no_option(wanted: str) -> str:
 
 
 def option_with(setting: str) -> str | None:
-    """The option of a group that has a setting, such as `images` for `data.root`; None where none has it."""
+    """The option of a group that has or takes a setting, such as `images` for `data.root`; None where none does."""
     group, _, rest = setting.partition(".")
+    taking = None
     files = [file for folder in places.every() for file in sorted((folder / group).glob("*.yaml"))]
     for file in files if rest else ():
         try:
             node: Any = yaml.safe_load(file.read_bytes())
         except (OSError, yaml.YAMLError):
             continue
+        target = node.get("_target_") if isinstance(node, dict) else None
+        if taking is None and isinstance(target, str) and (known := signature(target)) and rest in known.parameters:
+            taking = file.stem
         for key in rest.split("."):
             node = node.get(key, MISSING) if isinstance(node, dict) else MISSING
         if node is not MISSING:
             return file.stem
-    return None
+    return taking
 
 
 def settings() -> list[str]:

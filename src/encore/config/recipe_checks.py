@@ -4,8 +4,9 @@ from collections.abc import Container, Iterator
 from typing import Any
 
 from encore.config.annotations import rule_of
-from encore.config.facts import DATA_MODULE, show
+from encore.config.facts import DATA_MODULE
 from encore.config.guards import refusals
+from encore.config.refusal import refused
 from encore.config.settings import DATA_RULES, ENGINE_KEYS
 from encore.config.signature import Signature, signature
 from encore.config.suggestion import suggestion
@@ -81,7 +82,7 @@ def of_other_types(path: str, values: dict[str, Any], known: Signature) -> Itera
     for key, value in values.items():
         rule = rule_of(known.parameters[key]) if key in known.parameters else None
         if rule is not None and (problem := rule(value)):
-            yield f"{path}.{key}={show(value)}: {problem}"
+            yield refused(f"{path}.{key}", value, problem)
 
 
 def naming(path: str, said: str, known: Signature) -> str:

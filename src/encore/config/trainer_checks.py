@@ -44,6 +44,6 @@ def against_trainer(cfg: dict) -> Iterator[str]:
     scheduler = cfg.get("scheduler") or {}
     if str(scheduler.get("monitor")).startswith("val/") and scheduler.get("frequency", 1) % every:
         yield (
-            f"trainer.check_val_every_n_epoch={every}: scheduler.monitor={scheduler['monitor']} is there in every "
-            f"{every}th epoch only: scheduler.frequency={every} looks at it then"
+            f"trainer.check_val_every_n_epoch={every}: scheduler.monitor={scheduler['monitor']} is there only every "
+            f"{every} epochs: scheduler.frequency={every} looks at it then"
         )

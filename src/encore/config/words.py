@@ -7,6 +7,7 @@ from typing import Any
 
 from encore.config import places
 from encore.config.hints import NAMED, RERUN
+from encore.config.refusal import NO_TEXT
 from encore.config.settings import GROUPS_OF_PARTS
 from encore.errors import ConfigError
 
@@ -19,8 +20,6 @@ OF_HYDRA = {
 }
 # Groups of which every run needs an option; a task may bring its own model and optimiser.
 NEEDED = ("data", "task", "trainer", "model", "optim")
-# What Hydra reads as something else than the name of an option.
-NO_NAME = re.compile(r"[+-]?[\d._]+(e[+-]?\d+)?|true|false|nan|inf", re.IGNORECASE)
 UNQUOTED = re.compile(r"(?!(null|true|false|nan|inf)$)[A-Za-z_][\w./-]*", re.ASCII | re.IGNORECASE)
 
 
@@ -69,11 +68,12 @@ def word_for_hydra(word: str) -> str:
         raise ConfigError(unreadable(word, ""))
     if key in [f"~{group}" for group in GROUPS_OF_PARTS] and not equals:
         return f"{name}=[]"
-    if not (value == "null" or ("null" in value and value.startswith("[")) or NO_NAME.fullmatch(value)):
+    of_none = value == "null" or ("null" in value and value.startswith("["))
+    if not (of_none or NO_TEXT.fullmatch(value)):
         return word
     if key.startswith("hydra") or "." in key or key not in places.groups():  # which reads folders
         return word
-    if NO_NAME.fullmatch(value):
+    if not of_none:
         return f"{key}='{value}'"
     options = [option.strip() for option in value.strip("[] ").split(",")]
     if options == ["null"] and key in NEEDED:

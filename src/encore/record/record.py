@@ -1,5 +1,6 @@
 """A run's folder: who holds it, what ran in it, and what came out."""
 
+import errno
 import itertools
 import logging
 import shutil
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("encore")
 
 SHOWN = 10  # characters of the fingerprint in a folder's name
+UNUSABLE = (errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE)  # what the system refuses for the sake of a setting
 
 
 class Record:
@@ -100,7 +102,10 @@ class Record:
                     record.end_if_possible("failed", str(problem))
                     why = reason(problem, folder)
                     raise CannotWrite(f"{folder} cannot be written: {why}\n{remedy(why, folder)}") from problem
-                record.end_if_possible("failed", repr(problem))
+                if problem.errno in UNUSABLE and not existed and not record.stepped:
+                    record.discard()
+                else:
+                    record.end_if_possible("failed", repr(problem))
                 raise
             except BaseException as problem:
                 interrupted = Interrupted if isinstance(problem, KeyboardInterrupt) else problem

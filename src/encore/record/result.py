@@ -1,6 +1,5 @@
 """A run's outcome."""
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ class Result:
         """Write `result.json` in one step; of a run that is over, after its seal."""
         held = {k: v for k, v in vars(self).items() if k != "folder"}
         if self.status in seal.OVER:
-            seal.write(self.folder, {"result.json": hashlib.sha256(json_of(held).encode()).hexdigest()})
+            seal.write(self.folder, {"result.json": json_of(held).encode()})
         write_json(self.folder / "result.json", held)
 
 

@@ -1,11 +1,14 @@
 """record.sha256: the digests of a finished run's files, by which an altered record is told from a true one.
 
 It is written when everything else is in place, just before result.json says that the run is over: at any moment a run
-is either not over, or sealed. `sha256sum -c record.sha256` checks it without Encore.
+is either not over, or sealed. `sha256sum -c record.sha256` checks it without Encore. Its comments hold the sizes, so
+that a file that has become huge is not read.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
@@ -26,7 +29,7 @@ BOUND = (
     *ALWAYS, "metrics.csv", "losses.f32", "train.log", "profile.txt", "trace.json", "pruning.json",
     "events.out.tfevents.*", "checkpoints/*", "tables/*.csv",
 )  # fmt: skip
-LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+LINE, SIZE = re.compile(r"([0-9a-f]{64}) [ *](.+)"), re.compile(r"# (\d+) bytes: (.+)")
 LARGEST = 2**24  # bytes of a seal; a line has about a hundred
 LARGE = 2**20  # bytes, from which on a file's digest is remembered between processes
 NAME = re.compile(r"seed-?\d+-([0-9a-f]{10})(-\d+)?")  # of a run's folder
@@ -36,15 +39,26 @@ class Altered(InputError):
     """A record is not what it was when its run was over."""
 
 
-def write(folder: Path, coming: Mapping[str, str] = MappingProxyType({})) -> None:
+@dataclass(frozen=True)
+class Sealed:
+    """What a seal holds of a file; seals of earlier versions have no sizes."""
+
+    sha256: str
+    size: int | None = None
+
+
+def write(folder: Path, coming: Mapping[str, bytes] = MappingProxyType({})) -> None:
     """Seal a run's folder.
 
     Args:
         folder: the run's.
-        coming: digests of files that are about to be written, by their names.
+        coming: contents of files that are about to be written, by their names.
     """
-    digests = {**{name: sha256(folder / name) for name in bound(folder)}, **coming}
-    write_text(folder / FILE, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
+    held = {name: Sealed(sha256(folder / name), (folder / name).stat().st_size) for name in bound(folder)}
+    held |= {name: Sealed(hashlib.sha256(content).hexdigest(), len(content)) for name, content in coming.items()}
+    digests = [f"{each.sha256}  {name}\n" for name, each in sorted(held.items())]
+    sizes = [f"# {each.size} bytes: {name}\n" for name, each in sorted(held.items())]
+    write_text(folder / FILE, "".join([*digests, *sizes]))
 
 
 def bound(folder: Path) -> Iterator[str]:
@@ -55,8 +69,8 @@ def bound(folder: Path) -> Iterator[str]:
                 yield file.relative_to(folder).as_posix()
 
 
-def read(folder: Path) -> dict[str, str] | None:
-    """The digests that a seal holds, by the files' names; None where there is none.
+def read(folder: Path) -> dict[str, Sealed] | None:
+    """What a seal holds, by the files' names; None where there is none.
 
     Raises:
         Altered: it cannot be read.
@@ -72,17 +86,19 @@ def read(folder: Path) -> dict[str, str] | None:
 
 
 @lru_cache(maxsize=10_000)
-def listed(file: Path, *_: int) -> dict[str, str]:
-    """The digests in a seal by the files' names; the numbers say which content is meant.
+def listed(file: Path, *_: int) -> dict[str, Sealed]:
+    """What a seal holds, by the files' names; the numbers say which content is meant.
 
     Raises:
         InputError: it is no file, or too large.
         ValueError: it holds something else.
     """
-    lines = [LINE.fullmatch(line) for line in read_whole(file, LARGEST).decode().splitlines()]
-    if not lines or None in lines:
+    lines = read_whole(file, LARGEST).decode().splitlines()
+    digests = [LINE.fullmatch(line) for line in lines if not line.startswith("#")]
+    if not digests or None in digests:
         raise ValueError("it is no list of digests")
-    return {line[2]: line[1] for line in lines if line}
+    sizes = {size[2]: int(size[1]) for line in lines if line.startswith("#") and (size := SIZE.fullmatch(line))}
+    return {line[2]: Sealed(line[1], sizes.get(line[2])) for line in digests if line}
 
 
 def check(folder: Path, *names: str) -> None:
@@ -91,36 +107,44 @@ def check(folder: Path, *names: str) -> None:
     Raises:
         Altered: they are not what they were, or were not there.
     """
-    digests = read(folder)
-    if digests is not None and (wrong := differing(folder, digests, names)):
+    held = read(folder)
+    if held is not None and (wrong := differing(folder, held, names)):
         raise Altered(f"{folder}: {', '.join(wrong)} since the run was over ({FILE})")
 
 
 def check_all(folder: Path) -> None:
     """The same for every file that the seal lists, or that is there and would be listed."""
-    digests = read(folder)
-    if digests is not None:
-        check(folder, *digests, *(name for name in bound(folder) if name not in digests))
+    held = read(folder)
+    if held is not None:
+        check(folder, *held, *(name for name in bound(folder) if name not in held))
 
 
-def differing(folder: Path, digests: dict[str, str], names: Iterable[str]) -> list[str]:
+def differing(folder: Path, held: dict[str, Sealed], names: Iterable[str]) -> list[str]:
     """What is wrong with files, in words."""
     wrong = []
     for name in names:
         file = folder / name
         try:
             facts = file.lstat()
+            if name not in held:
+                wrong.append(f"{name} was added")
+            elif not S_ISREG(facts.st_mode):
+                wrong.append(f"{name} was replaced")
+            elif not is_as_sealed(file, facts.st_size, held[name]):
+                wrong.append(f"{name} was changed")
         except (FileNotFoundError, NotADirectoryError):
-            if name in digests:
+            if name in held:
                 wrong.append(f"{name} is missing")
-            continue
-        if name not in digests:
-            wrong.append(f"{name} was added")
-        elif not S_ISREG(facts.st_mode):
-            wrong.append(f"{name} was replaced")
-        elif (contents.digest_of if facts.st_size >= LARGE else sha256)(file) != digests[name]:
-            wrong.append(f"{name} was changed")
+        except OSError as problem:
+            wrong.append(f"{name} cannot be read any more ({problem.strerror})")
     return wrong
+
+
+def is_as_sealed(file: Path, size: int, held: Sealed) -> bool:
+    """Whether a file has its content still; one of another size is not read."""
+    if held.size is not None and size != held.size:
+        return False
+    return (contents.digest_of if size >= LARGE else sha256)(file) == held.sha256
 
 
 def check_result(folder: Path, held: dict[str, Any]) -> None:

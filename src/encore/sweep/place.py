@@ -6,10 +6,11 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 # Settings that do not change a sweep's identity: where runs go, and how many trials a search has.
 ASIDE = re.compile(r"\+*hydra\.sweeper\.trials=|(?!\+*hydra\.sweeper\.)\+*hydra[./]")
@@ -48,8 +49,16 @@ class Setup:
 def place_of(config: DictConfig) -> Place:
     """A sweep's folders below `hydra.sweep.dir`, named after its file, if it has one, and a hash of its overrides."""
     hydra = config.hydra
-    words = sorted(word for word in [*hydra.overrides.task, *hydra.overrides.hydra] if not ASIDE.match(word))
+    words = sorted(
+        word for word in [*typed(hydra.overrides.task), *typed(hydra.overrides.hydra)] if not ASIDE.match(word)
+    )
     mark = hashlib.sha256("\n".join(words).encode()).hexdigest()[:8]
     folder = Path(hydra.sweep.dir) / f"{hydra.runtime.choices.get('sweep') or 'sweep'}-{mark}"
     began = time.strftime("%Y-%m-%d_%H-%M-%S")
     return Place(folder, folder.absolute() / "processes" / f"{began}-{os.getpid()}")
+
+
+def typed(overrides: ListConfig) -> list[str]:
+    """The words of the command line as they were typed: an interpolation in one is for the config of a run."""
+    words: Any = OmegaConf.to_container(overrides, resolve=False)
+    return words
