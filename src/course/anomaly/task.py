@@ -29,7 +29,7 @@ class OneClass(Supervised):
         if hasattr(self.net, "see"):
             inputs, _ = data.example(len(data.split.train))
             self.net.eval()
-            self.net.see(inputs)  # type: ignore[operator]
+            self.net.see(inputs)
             self.net.train()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:

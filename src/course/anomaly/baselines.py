@@ -1,0 +1,32 @@
+"""Methods without a net, from scikit-learn: each is fitted to normal pictures, and gives any picture a score."""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.svm import OneClassSVM
+
+# By name; each of a seed, which only the forest draws by.
+BASELINES: dict[str, Callable[[int], Pipeline]] = {
+    # ν as in Ruff et al. (2018)
+    "one-class SVM": lambda seed: make_pipeline(PCA(0.95, random_state=0), OneClassSVM(gamma="scale", nu=0.1)),
+    "isolation forest": lambda seed: make_pipeline(IsolationForest(random_state=seed)),
+    # 32 numbers, as many as a net's code, of equal variance; the bandwidth is Scott's rule
+    "kernel density": lambda seed: make_pipeline(
+        PCA(32, whiten=True, random_state=0), KernelDensity(bandwidth="scott", rtol=1e-3)
+    ),
+}
+SEEDED = ("isolation forest",)
+
+
+def fitted(name: str, seed: int, normal: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Fit a method to normal pictures, float32 [n, pixels].
+
+    Returns:
+        Gives pictures their scores, the greater the less normal.
+    """
+    model = BASELINES[name](seed).fit(normal)
+    return lambda pictures: -model.score_samples(pictures)
