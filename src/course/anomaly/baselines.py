@@ -9,15 +9,21 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import OneClassSVM
 
-# By name; each of a seed, which only the forest draws by.
-BASELINES: dict[str, Callable[[int], Pipeline]] = {
+CODE = 32  # numbers, as many as a net's code
+
+
+def density(pictures: int) -> Pipeline:
+    """Kernel density of whitened principal components, by Scott's rule; of few pictures fewer components."""
+    components = PCA(max(1, min(CODE, pictures // 2)), whiten=True, random_state=0)
+    return make_pipeline(components, KernelDensity(bandwidth="scott", rtol=1e-3))
+
+
+# By name; each of a seed, which only the forest draws by, and of how many pictures there are.
+BASELINES: dict[str, Callable[[int, int], Pipeline]] = {
     # ν as in Ruff et al. (2018)
-    "one-class SVM": lambda seed: make_pipeline(PCA(0.95, random_state=0), OneClassSVM(gamma="scale", nu=0.1)),
-    "isolation forest": lambda seed: make_pipeline(IsolationForest(random_state=seed)),
-    # 32 numbers, as many as a net's code, of equal variance; the bandwidth is Scott's rule
-    "kernel density": lambda seed: make_pipeline(
-        PCA(32, whiten=True, random_state=0), KernelDensity(bandwidth="scott", rtol=1e-3)
-    ),
+    "one-class SVM": lambda *_: make_pipeline(PCA(0.95, random_state=0), OneClassSVM(gamma="scale", nu=0.1)),
+    "isolation forest": lambda seed, _: make_pipeline(IsolationForest(random_state=seed)),
+    "kernel density": lambda _, pictures: density(pictures),
 }
 SEEDED = ("isolation forest",)
 
@@ -28,5 +34,5 @@ def fitted(name: str, seed: int, normal: np.ndarray) -> Callable[[np.ndarray], n
     Returns:
         Gives pictures their scores, the greater the less normal.
     """
-    model = BASELINES[name](seed).fit(normal)
+    model = BASELINES[name](seed, len(normal)).fit(normal)
     return lambda pictures: -model.score_samples(pictures)

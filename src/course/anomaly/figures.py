@@ -11,8 +11,9 @@ from course.anomaly.scores import Scored, drawn_again
 from encore.analysis.pictures.colors import CLASSES
 from encore.analysis.results.axes import plain, tidy
 
-COUNT = 6  # pictures in a strip
-BINS = 60
+COUNT = 6  # pictures in a strip of extremes
+DRAWN = 9  # and of reconstructions
+BINS = 40
 ENDS = (0.001, 0.999)  # quantiles between which scores are shown
 NORMAL, ANOMALY = CLASSES[0], CLASSES[5]
 
@@ -23,7 +24,7 @@ def histograms(of: Mapping[str, Scored], title: str) -> Figure:
     """How often normal pictures and anomalies have a score, by method, with the threshold."""
     columns = min(3, len(of))
     lines = -(-len(of) // columns)
-    drawn = Figure(figsize=(3.2 * columns, 0.6 + 2.2 * lines), layout="constrained")
+    drawn = Figure(figsize=(2.9 * columns, 0.5 + 1.8 * lines), layout="constrained")
     drawn.suptitle(plain(title), fontsize="medium")
     panels = list(drawn.subplots(lines, columns, squeeze=False).flat)
     for axes, (method, one) in zip(panels, of.items(), strict=False):
@@ -32,7 +33,7 @@ def histograms(of: Mapping[str, Scored], title: str) -> Figure:
         for name, part, color in (("normal", ~one.anomalous, NORMAL), ("anomalies", one.anomalous, ANOMALY)):
             axes.hist(one.test[part], edges, density=True, color=color, alpha=0.55, label=name)
         axes.axvline(one.threshold, color="0.2", linestyle="--", linewidth=1, label="threshold")
-        axes.set_title(f"{plain(method)}: AUROC {one.auroc:.3f}", fontsize="small")
+        axes.set_title(f"{short(method)}: AUROC {one.auroc:.3f}", fontsize="small")
         axes.set_yticks([])
         axes.set_xlabel("score", fontsize="small")
         axes.tick_params(labelsize="small")
@@ -55,9 +56,7 @@ def extremes(runs: Runs, title: str) -> Figure:
         parts = np.split(held, np.cumsum([len(strip) for strip in strips])[:-1])
         for axes, part in zip(line, parts, strict=True):
             strip(axes, within(part, part))
-        line[0].set_ylabel(
-            plain(method).removeprefix("anomaly_"), fontsize="small", rotation=0, ha="right", va="center"
-        )
+        line[0].set_ylabel(short(method), fontsize="small", rotation=0, ha="right", va="center")
     for axes, name in zip(grid[0], names, strict=True):
         axes.set_title(name, fontsize="small")
     return drawn
@@ -76,7 +75,7 @@ def ends(one: Scored) -> list[np.ndarray]:
 def reconstructions(runs: Runs, title: str) -> Figure | None:
     """The first normal test pictures and anomalies, and what each net draws of them; None if none draws."""
     one = next(iter(runs.values()))[1]
-    places = np.concatenate([np.flatnonzero(part)[: 2 * COUNT] for part in (~one.anomalous, one.anomalous)])
+    places = np.concatenate([np.flatnonzero(part)[:DRAWN] for part in (~one.anomalous, one.anomalous)])
     rows: dict[str, np.ndarray] = {}
     for method, (folder, _) in runs.items():
         held, again = drawn_again(folder, places)
@@ -86,15 +85,19 @@ def reconstructions(runs: Runs, title: str) -> Figure | None:
         return None
     drawn = Figure(figsize=(9.6, 0.6 + 0.45 * len(rows)), layout="constrained")
     drawn.suptitle(plain(title), fontsize="medium")
-    half = int((~one.anomalous).sum().clip(max=2 * COUNT))
+    half = int((~one.anomalous).sum().clip(max=DRAWN))
     grid = drawn.subplots(len(rows), 2, squeeze=False)
     for line, (name, held) in zip(grid, rows.items(), strict=True):
         strip(line[0], held[:half])
         strip(line[1], held[half:])
-        line[0].set_ylabel(plain(name).removeprefix("anomaly_"), fontsize="small", rotation=0, ha="right", va="center")
+        line[0].set_ylabel(short(name), fontsize="small", rotation=0, ha="right", va="center")
     for axes, name in zip(grid[0], ("normal", "anomalies"), strict=True):
         axes.set_title(name, fontsize="small")
     return drawn
+
+
+def short(method: str) -> str:
+    return plain(method).removeprefix("anomaly_")
 
 
 def within(pictures: np.ndarray, of: np.ndarray) -> np.ndarray:
