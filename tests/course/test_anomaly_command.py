@@ -60,7 +60,7 @@ def test_methods_stand_side_by_side_with_baselines_and_pictures(run, go, mnist_f
         "anomaly_autoencoder", "anomaly_svdd", "one-class SVM", "isolation forest", "kernel density",
     }  # fmt: skip
     assert (rows[2, "isolation forest"]["n"], rows[2, "one-class SVM"]["n"]) == ("2", "1")
-    assert float(rows[9, "kernel density"]["auroc_mean"]) > 0.99  # brightness tells them apart
+    assert float(rows[9, "kernel density"]["auroc_mean"]) > 0.9  # brightness tells them apart
     assert rows[2, "anomaly_svdd"]["published_deep_svdd"] == "0.917"
     assert {file.name for file in (tmp_path / "found").glob("*.png")} == {
         "scores.png", "extremes.png", "reconstructions.png",
