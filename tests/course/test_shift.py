@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from course.shift.command import main
-from course.shift.curve import moved
+from course.shift.curve import accuracies, moved
 from encore.command import end
 from encore.config.build import build
 from encore.config.compose import config_from
@@ -23,15 +23,15 @@ def test_a_picture_moves_down_and_to_the_right_and_its_edge_comes_in():
     assert torch.equal(moved(picture, 0, 0), picture)
 
 
-def by_hand(settings, folder, pixels):
+def by_hand(settings, folder, pixels, every=1):
     cfg = config_from(settings)
     data = DataModule(cfg["data"], "", 0)
     data.setup()
     net = build(cfg["model"], what="model")
     weights = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     net.load_state_dict({name.removeprefix("net."): w for name, w in weights.items() if name.startswith("net.")})
-    inputs = data.normalize(data.source.read(data.split.test.tolist()))
-    targets = data.source.targets[data.split.test]
+    inputs = data.normalize(data.source.read(data.split.test[::every].tolist()))
+    targets = data.source.targets[data.split.test[::every]]
     padded = torch.nn.functional.pad(inputs, [2] * 4, mode="replicate")
     found = []
     for down, right in ((0, pixels), (0, -pixels), (pixels, 0), (-pixels, 0)):
@@ -73,10 +73,13 @@ def test_the_command_groups_runs_over_seeds_and_agrees_with_a_loop_by_hand(run, 
         for pixels in (1, 2):
             expected = [by_hand(words, one.folder, pixels) for words, one in of]
             assert float(rows[name, pixels]["mean"]) == pytest.approx(sum(expected) / len(of), abs=1e-6)
+    words, one = runs["[16]", 0]
+    assert accuracies(one.folder, 1, examples=300)[1] == pytest.approx(by_hand(words, one.folder, 1, every=2), abs=1e-6)
     low, mean, high = (float(rows["[32]", 2][part]) for part in ("low", "mean", "high"))
     assert low < mean < high
     for words, code, message in (
         (["--most", "0"], 1, "--most 0: must be at least 1"),
+        (["--examples", "-1"], 1, "--examples -1: must be at least 1"),
         (["--most", "8"], 3, "has pictures of 8 × 8 pixels: lower --most"),
         (["--by", "model.width"], 1, "did you mean model.widths"),
     ):

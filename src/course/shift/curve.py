@@ -25,7 +25,9 @@ from encore.runner.restored_run import restored_run
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 
 
-def shift(table: Table, left_out: list[str], by: Sequence[str] | None = None, most: int = 6) -> Findings:
+def shift(
+    table: Table, left_out: list[str], by: Sequence[str] | None = None, most: int = 6, examples: int | None = None
+) -> Findings:
     """Measure accuracies on moved test pictures.
 
     Args:
@@ -33,6 +35,7 @@ def shift(table: Table, left_out: list[str], by: Sequence[str] | None = None, mo
         left_out: runs that are not among them.
         by: the settings that define a group; None: all that differ.
         most: the largest shift in pixels.
+        examples: about how many test pictures are looked at; None: all.
 
     Raises:
         ConfigError: there is no such setting.
@@ -40,7 +43,7 @@ def shift(table: Table, left_out: list[str], by: Sequence[str] | None = None, mo
     """
     by = differing(table) if by is None else list(dict.fromkeys(by))
     groups(table, by, "train/loss")  # an unknown setting is refused before the work
-    table, found = of_each(table, left_out, lambda run: accuracies(run.folder, most), what="shifting")
+    table, found = of_each(table, left_out, lambda run: accuracies(run.folder, most, examples), what="shifting")
     names = [f"{pixels} px" for pixels in range(most + 1)]
     runs = [
         replace(run, metrics=dict(zip(names, each, strict=True))) for run, each in zip(table.runs, found, strict=True)
@@ -55,6 +58,7 @@ def shift(table: Table, left_out: list[str], by: Sequence[str] | None = None, mo
             "Mean ± standard deviation. A picture is moved left, right, up and down, and the four accuracies are "
             "averaged; the pixels that come in repeat those at the edge.",
             "Weights are each run's best.",
+            *([] if examples is None else [f"Of the test pictures about {examples:,} are looked at, evenly spaced."]),
             *differences(table, [*by, *table.repeats(by)]),
         ],
         figures={"shift": curves(list(of.values()), " · ".join(by))},
@@ -64,8 +68,8 @@ def shift(table: Table, left_out: list[str], by: Sequence[str] | None = None, mo
     )
 
 
-def accuracies(folder: Path, most: int) -> list[float]:
-    """A run's test accuracy with pictures moved by 0, 1, … pixels.
+def accuracies(folder: Path, most: int, examples: int | None) -> list[float]:
+    """A run's test accuracy with pictures moved by 0, 1, … pixels; arguments as of `shift`.
 
     Raises:
         InputError: it classifies no pictures, has no test set, or cannot be used.
@@ -79,7 +83,8 @@ def accuracies(folder: Path, most: int) -> list[float]:
         task, precision = parts.task, parts.trainer.precision_plugin
         if source.targets.is_floating_point() or source.targets.ndim != 1 or not hasattr(task, "decision"):
             raise InputError(f"{folder} does not give each picture one class")
-        for inputs, targets in parts.data.evaluation(source, parts.data.test_indices):
+        chosen = parts.data.test_indices[:: max(1, len(parts.data.test_indices) // examples) if examples else 1]
+        for inputs, targets in parts.data.evaluation(source, chosen):
             if not isinstance(inputs, Tensor) or inputs.ndim != 4:
                 raise InputError(f"{folder} reads no pictures: only inputs of [channels, height, width] can be moved")
             if most >= min(inputs.shape[2:]):
@@ -90,7 +95,7 @@ def accuracies(folder: Path, most: int) -> list[float]:
                         outputs = task(precision.convert_input(moved(inputs, pixels * down, pixels * across)))
                     hits = (task.decision(outputs) == targets).sum().cpu()  # type: ignore[operator]
                     right[pixels] += hits / (len(DIRECTIONS) if pixels else 1)
-        return (right.double() / len(parts.data.test_indices)).tolist()
+        return (right.double() / len(chosen)).tolist()
 
 
 def moved(pictures: Tensor, down: int, across: int) -> Tensor:
