@@ -24,7 +24,7 @@ def histograms(of: Mapping[str, Scored], title: str) -> Figure:
     """How often normal pictures and anomalies have a score, by method, with the threshold."""
     columns = min(3, len(of))
     lines = -(-len(of) // columns)
-    drawn = Figure(figsize=(2.9 * columns, 0.5 + 1.8 * lines), layout="constrained")
+    drawn = Figure(figsize=(2.5 * columns, 0.5 + 1.6 * lines), layout="constrained")
     drawn.suptitle(plain(title), fontsize="medium")
     panels = list(drawn.subplots(lines, columns, squeeze=False).flat)
     for axes, (method, one) in zip(panels, of.items(), strict=False):
@@ -83,7 +83,7 @@ def reconstructions(runs: Runs, title: str) -> Figure | None:
             rows |= {"picture": within(held, held), method: within(again, held)}
     if not rows:
         return None
-    drawn = Figure(figsize=(9.6, 0.6 + 0.45 * len(rows)), layout="constrained")
+    drawn = Figure(figsize=(8.4, 0.6 + 0.4 * len(rows)), layout="constrained")
     drawn.suptitle(plain(title), fontsize="medium")
     half = int((~one.anomalous).sum().clip(max=DRAWN))
     grid = drawn.subplots(len(rows), 2, squeeze=False)

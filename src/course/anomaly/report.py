@@ -168,7 +168,7 @@ def values(entries: list[Entry]) -> list[list[Any]]:
 def notes(entries: list[Entry], quantile: float) -> list[str]:
     said = [
         "Mean ± standard deviation over seeds; a method that draws nothing has one value. Nets have each run's best "
-        "weights, and all methods the same training pictures.",
+        "weights. All methods are given the same training pictures, of which the kernel density keeps some 2,000.",
         f"An alarm is a score above the {quantile:g} quantile of the validation pictures, which are all normal: "
         f"{1 - quantile:.1%} false alarms are aimed at.",
     ]
