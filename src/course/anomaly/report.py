@@ -18,6 +18,7 @@ from encore.analysis.results.statistics import Summary, summary
 from encore.errors import ConfigError, InputError
 
 DATA, NORMAL = "data.name", "data.normal"
+FOLLOW = (DATA, NORMAL, "data.train.normal", "data.test.normal")
 MEASURES = ("auroc", "false alarms", "detected")
 PUBLISHED = f"deep SVDD, {published.SOURCE}"
 Key = tuple[str, int]  # dataset and normal class
@@ -73,7 +74,7 @@ def report(
         title=f"Anomalies told from normal pictures by {len(table.runs)} runs: area under the ROC curve",
         rows=rows(entries),
         values=values(entries),
-        notes=[*notes(entries, quantile), *differences(table, [DATA, NORMAL, *by, *table.repeats(by)])],
+        notes=[*notes(entries, quantile), *differences(table, [*FOLLOW, *by, *table.repeats(by)])],
         figures=pictures(table, by, keys, found, beside, show),
         arrays={},
         runs=[run.folder for run in table.runs],
