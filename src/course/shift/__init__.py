@@ -1,0 +1,1 @@
+"""How well classifiers recognise pictures that have been moved."""
