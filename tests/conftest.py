@@ -42,7 +42,7 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return go
 
 
-# Of the slow cases of a table one in so many is tried, others in another turn: .ci/run takes turns, `make test-all` tries all.
+# Of the slow cases of a table one in so many is tried, in each turn others; `make test-all` by itself tries all.
 ONE_IN, TURN = int(os.environ.get("ENCORE_ONE_IN", "1")), int(os.environ.get("ENCORE_TURN", "0"))
 TABLE = 4  # slow cases that are tried one in so many
 
