@@ -51,15 +51,19 @@ def test_a_head_of_another_name_is_listed_on_both_sides():
 @pytest.mark.parametrize(
     ("source", "new", "said"),
     [
-        (cnn(channels=(4, 9)), "auto", r"^8 of the net's 14 tensors fit \(features\.0\.weight, .*; of another shape: features\.4\.weight "
-         r"\[9, 4, 3, 3\], not \[8, 4, 3, 3\].*; nothing was loaded"),
+        (
+            cnn(channels=(4, 9)),
+            "auto",
+            r"^8 of the net's 14 tensors fit \(features\.0\.weight, .*; of another shape: "
+            r"features\.4\.weight \[9, 4, 3, 3\], not \[8, 4, 3, 3\].*; nothing was loaded",
+        ),
         (cnn(channels=(4,)), "auto", "the file lacks features.4.weight"),
         (cnn(channels=(4, 8, 8)), "auto", "the net lacks features.8.weight"),
         (cnn(), ["classifer"], "neither the net nor the file has classifer"),
         (cnn(), ["features", "classifier"], "leaves nothing to load"),
     ],
     ids=["wider", "shallower", "deeper", "misspelt", "all new"],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_whole(source, new, said):
     net = cnn()
     before = {name: value.clone() for name, value in net.state_dict().items()}

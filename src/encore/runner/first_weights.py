@@ -51,7 +51,7 @@ def modules(tensors: list[str]) -> str:
 
 
 def begin_from(cfg: dict, parts: Parts) -> FirstWeights | None:
-    """Load the weights that a run starts from into its net, or its task if that has none, and freeze what is not trained.
+    """Load the weights that a run starts from into its net, or its task if it has none, and freeze what is not trained.
 
     Raises:
         InputError: they cannot be read, or do not fit; the net is then as it was.
