@@ -80,7 +80,9 @@ def line(axes: "Axes", held: Sequence["Group"], label: str) -> None:
     means = [mean for _, mean, _ in points]
     spread = [[mean - low for mean, (low, _) in zip(means, ends, strict=True)]]
     spread.append([high - mean for mean, (_, high) in zip(means, ends, strict=True)])
-    axes.errorbar([count for count, *_ in points], means, spread, marker="o", markersize=4, capsize=3, label=plain(label))
+    axes.errorbar(
+        [count for count, *_ in points], means, spread, marker="o", markersize=4, capsize=3, label=plain(label)
+    )
 
 
 def examples(group: "Group") -> int:

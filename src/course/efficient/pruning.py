@@ -19,9 +19,6 @@ class Magnitude(pl.Callback):
             raise ValueError(f"share must be above 0 and below 1, not {share}")
         self.share, self.kept = share, dict[str, Tensor]()
 
-    def looks_every(self, trainer: pl.Trainer) -> int:
-        return 1
-
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         weights = prunable(task)
         if not self.kept:

@@ -15,8 +15,8 @@ class Strided(nn.Sequential):
         num_outputs: number of outputs.
         channels: of each convolution.
         separable: each convolution but the first is one per channel and one of 1 × 1 (Howard et al. 2017).
-        head: `connected` flattens the features for linear layers; `pooled` is a 1 × 1 convolution to the outputs and the
-            mean of each over all places (Lin et al. 2013).
+        head: `connected` flattens the features for linear layers; `pooled` is a 1 × 1 convolution to the outputs, and
+            the mean of each over all places (Lin et al. 2013).
         hidden: units of a hidden layer in a connected head; 0: none.
 
     Inputs [n, *in_shape], outputs logits [n, num_outputs].
@@ -37,7 +37,9 @@ class Strided(nn.Sequential):
         if head not in ("connected", "pooled"):
             raise ValueError(f"unknown head {head!r}; choose connected or pooled")
         if hidden < 0 or (hidden and head == "pooled"):
-            raise ValueError(f"hidden must be at least 0, and 0 with head=pooled, which has no such layer, not {hidden}")
+            raise ValueError(
+                f"hidden must be at least 0, and 0 with head=pooled, which has no such layer, not {hidden}"
+            )
         if len(in_shape) != 3:
             raise ValueError(f"a convolutional net needs inputs of [channels, height, width], not {list(in_shape)}")
         before, *sides = in_shape
