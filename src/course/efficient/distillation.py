@@ -30,12 +30,9 @@ class Distillation(Classification):
         if not 0 <= share <= 1:
             raise ValueError(f"share must be from 0 to 1, not {share}")
         super().__init__(**settings)
-        if not teacher.get("file"):
-            raise ValueError("teacher.file must name the teacher's weights, such as a run's checkpoints/best.ckpt")
         self.temperature, self.share = temperature, share
-        net: nn.Module = build(teacher["net"], what="task.teacher.net", nested=True)
         # In a tuple it is no part of the task, and so in no checkpoint and no count of parameters.
-        self.held = (with_weights(net, teacher["file"]).eval().requires_grad_(False),)
+        self.held = (taught_before(teacher),)
 
     def aim(self, inputs: Tensor, targets: Tensor) -> Tensor | Taught:
         if not self.training:
@@ -57,3 +54,11 @@ class Distillation(Classification):
 
     def truth(self, targets: Tensor | Taught) -> Tensor:
         return super().truth(targets[0] if isinstance(targets, tuple) else targets)
+
+
+def taught_before(teacher: dict) -> nn.Module:
+    """The teacher's net with its weights, in evaluation mode."""
+    if not teacher.get("file"):
+        raise ValueError("teacher.file must name the teacher's weights, such as a run's checkpoints/best.ckpt")
+    net: nn.Module = build(teacher["net"], what="task.teacher.net", nested=True)
+    return with_weights(net, teacher["file"]).eval().requires_grad_(False)
