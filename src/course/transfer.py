@@ -54,20 +54,23 @@ def figure(table: "Table", by: str) -> "Figure":
         InputError: none of them has a test accuracy.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import StrMethodFormatter
 
     from encore.analysis.results.axes import plain, tidy
     from encore.analysis.results.groups import groups
 
     found = [group for group in groups(table, ["data.name", "data.fraction", by], METRIC) if group.found]
-    datasets = list(dict.fromkeys(group.settings["data.name"] for group in found))
-    drawn = Figure(figsize=(4.2 * len(datasets), 3.4), layout="constrained")
+    datasets = sorted({group.settings["data.name"] for group in found})
+    starts = sorted({group.settings[by] for group in found}, key=lambda start: [*WORDS, start].index(start))
+    drawn = Figure(figsize=(3.3 * len(datasets), 2.6), layout="constrained")
     for axes, dataset in zip(drawn.subplots(1, len(datasets), squeeze=False)[0], datasets, strict=True):
         here = [group for group in found if group.settings["data.name"] == dataset]
-        for start in dict.fromkeys(group.settings[by] for group in here):
+        for start in starts:
             line(axes, [group for group in here if group.settings[by] == start], WORDS.get(start, start))
         axes.set(xscale="log", xlabel="training examples", ylabel="test accuracy", title=plain(dataset))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         tidy(axes)
-        axes.legend(fontsize="small", frameon=False)
+    drawn.axes[0].legend(fontsize="small", frameon=False)
     return drawn
 
 

@@ -8,6 +8,7 @@ from statistics import fmean, median, stdev
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from course.efficient.measure import BATCHES, Net
 from encore.analysis.results.axes import plain, tidy
@@ -33,9 +34,9 @@ class Row:
 
 
 def rows(nets: Sequence[Net]) -> list[Row]:
-    """Nets of one label together, in order of appearance."""
+    """Nets of one label together, by label."""
     found: dict[str, list[Net]] = {}
-    for net in nets:
+    for net in sorted(nets, key=lambda net: net.label):
         found.setdefault(net.label, []).append(net)
     return [
         Row(
@@ -84,12 +85,10 @@ def csv_of(rows: Sequence[Row]) -> str:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """Accuracy against bytes, and against the time of a large batch; a line joins those that none beats."""
-    drawn = Figure(figsize=(9.5, 3.8), layout="constrained")
+    drawn = Figure(figsize=(7.6, 2.9), layout="constrained")
     left, right = drawn.subplots(1, 2, sharey=True)
     panel(left, rows, [row.first.zipped / 1000 for row in rows], "KB on disk, zipped")
-    panel(
-        right, rows, [row.times[BATCHES[-1]][1] for row in rows], f"milliseconds of {BATCHES[-1]} pictures, one thread"
-    )
+    panel(right, rows, [row.times[BATCHES[-1]][1] for row in rows], f"ms of {BATCHES[-1]} pictures, one thread")
     left.set_ylabel("test accuracy")
     handles, labels = left.get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside right upper", frameon=False, fontsize="x-small")
@@ -106,6 +105,9 @@ def panel(axes: Axes, rows: Sequence[Row], costs: Sequence[float], label: str) -
     best = front([(cost, row.accuracy) for cost, row in zip(costs, rows, strict=True)])
     axes.plot(*zip(*best, strict=True), color="0.6", linewidth=1, zorder=0)
     axes.set(xscale="log", xlabel=label)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(costs) < 30 * min(costs) else (1,)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     tidy(axes)
 
 
