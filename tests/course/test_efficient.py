@@ -122,6 +122,7 @@ def test_the_front_holds_what_no_cheaper_net_reaches():
     assert front([(3, 0.9), (1, 0.8), (2, 0.7), (4, 0.9), (1, 0.75)]) == [(1, 0.8), (3, 0.9)]
 
 
+@pytest.mark.slow
 def test_runs_are_measured_as_they_are_and_in_int8(command, large, run):
     tables = run({"experiment": "thermometer", "trainer.max_epochs": 1}).folder
     answer = command("scripts/efficiency.py", str(large), str(tables), "--out", "out/e.png")
