@@ -117,6 +117,7 @@ def contradictions(cfg: dict) -> list[str]:
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
             "1 or more: nothing is left to train on"
         )
+    found += [*against_first_weights(cfg), *against_factors(cfg)]
     names = [str(look_up(cfg, f"{part}.name")) for part in ("data", "model", "optim")]
     if len("-".join(names).encode()) > LONGEST_NAME:
         found.append(
@@ -129,6 +130,24 @@ def contradictions(cfg: dict) -> list[str]:
             f"scheduler.interval=step: {cfg['scheduler']['monitor']} is computed once per epoch, not every step"
         )
     return found
+
+
+def against_first_weights(cfg: dict) -> Iterator[str]:
+    """Settings of fine-tuning in a run that starts from no weights but its own."""
+    usual = {"new": "auto", "trained": "all"}
+    for key, value in (cfg.get("fine_tune") or {}).items():
+        if cfg.get("init_from") is None and value != usual.get(key, value):
+            yield f"fine_tune.{key}={show(value)} has no effect without init_from, the weights to start from"
+
+
+def against_factors(cfg: dict) -> Iterator[str]:
+    """Learning rates by module, under a schedule that gives all of them the same."""
+    most = look_up(cfg, "scheduler.max_lr")
+    if look_up(cfg, "optim.lr_factors") not in (MISSING, None, {}) and isinstance(most, int | float):
+        yield (
+            f"optim.lr_factors has no effect with scheduler={show(look_up(cfg, 'scheduler.name'))}, which takes every "
+            "learning rate to scheduler.max_lr: scheduler=cosine scales them all"
+        )
 
 
 def against_task(cfg: dict) -> list[str]:

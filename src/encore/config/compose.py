@@ -20,6 +20,7 @@ from encore.config.check import check, check_data
 from encore.config.cores import available_cores
 from encore.config.facts import DATA_MODULE, MISSING
 from encore.config.hints import hint, installing
+from encore.config.init_from import weights_file
 from encore.config.keys import TRAINER, references
 from encore.config.plain import canonical
 from encore.config.settings import GROUPS_OF_PARTS
@@ -81,6 +82,8 @@ def resolved(cfg: DictConfig) -> dict:
     values = plain_values(cfg)
     check(values, set(references(OmegaConf.to_container(cfg, resolve=False))))
     canonical(values)
+    if values.get("init_from") is not None:
+        values["init_from"] = weights_file(values["init_from"])
     # What it means here is part of what ran.
     values["trainer"]["accelerator"] = resolve(values["trainer"].get("accelerator", "auto"))
     return values

@@ -61,7 +61,9 @@ def is_float(parameter: Parameter) -> bool:
 
 
 def as_float(value: Any) -> Any:
-    """A whole number, or those in a list, as floats."""
+    """A whole number, or those in a list or by name, as floats."""
     if isinstance(value, list):
         return [as_float(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_float(item) for key, item in value.items()}
     return float(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53 else value

@@ -108,6 +108,15 @@ def interval(value: Any) -> str | None:
     return duration(value) if isinstance(value, str | dict) else batches(value)
 
 
+@described({"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}})
+def factors(value: Any) -> str | None:
+    """Positive numbers by the names of modules."""
+    good = isinstance(value, dict) and all(
+        isinstance(name, str) and positive(each) is None for name, each in value.items()
+    )
+    return None if good else "must be positive numbers by names of the model's modules, such as {features: 0.1}"
+
+
 RULES: dict[str, Rule] = {
     "seed": integer(0),
     "threads": integer(1, MOST_THREADS),
@@ -120,12 +129,16 @@ RULES: dict[str, Rule] = {
     "files": list_of(text),
     "claims": list_of(mapping),
     "vars": mapping,
+    "init_from": optional(text),
+    "fine_tune.new": any_of(one_of("auto", "head"), list_of(text)),
+    "fine_tune.trained": either(integer(1), or_else="all"),
     "monitor.metric": text,
     "monitor.mode": one_of("min", "max"),
     "data.name": name,
     "model.name": name,
     "optim.name": name,
     "optim.exclude_bias_and_norm": boolean,
+    "optim.lr_factors": optional(factors),
     "scheduler.name": name,
     "scheduler.interval": one_of("step", "epoch"),
     "scheduler.frequency": integer(1),
@@ -233,11 +246,11 @@ TASK_REQUIRED: dict[str, tuple[str, ...]] = {
 }
 
 # Nodes without keys beyond those above, and nodes that hold one recipe, or several by name.
-CLOSED = ("monitor", "data", "regulariser")
+CLOSED = ("monitor", "data", "regulariser", "fine_tune")
 PARTS = ("task", "model", "optim", "scheduler")
 GROUPS_OF_PARTS = ("augment", "callbacks", "logger")
 # Settings in a recipe that the engine reads; the target never sees them.
 ENGINE_KEYS: dict[str, tuple[str, ...]] = {
-    "optim": ("exclude_bias_and_norm",),
+    "optim": ("exclude_bias_and_norm", "lr_factors"),
     "scheduler": ("interval", "frequency", "monitor"),
 }

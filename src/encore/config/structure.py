@@ -11,7 +11,7 @@ from encore.config.facts import MISSING, encores_data, encores_task, look_up, sh
 from encore.config.settings import GROUPS_OF_PARTS, PARTS
 from encore.errors import ConfigError
 
-BY_NAME = ("data", "trainer", "monitor", *PARTS)
+BY_NAME = ("data", "trainer", "monitor", "fine_tune", *PARTS)
 DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 DEEPEST = 50  # levels of lists and settings within each other
 

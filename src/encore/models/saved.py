@@ -1,6 +1,5 @@
 """Any net with weights from a file."""
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +34,12 @@ def with_weights(net: nn.Module, file: str | None = None, without: Sequence[str]
     return net
 
 
-def read(file: Path) -> dict[str, Tensor]:
+def read(file: Path, of_net: bool = True) -> dict[str, Tensor]:
     """Weights by their names in the net.
+
+    Args:
+        file: as `with_weights` takes it.
+        of_net: a run's checkpoint holds a whole task: take the weights of its net alone.
 
     Raises:
         ValueError: the file holds no weights.
@@ -45,16 +48,20 @@ def read(file: Path) -> dict[str, Tensor]:
     weights = held.get("state_dict", held) if isinstance(held, dict) else None
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise ValueError(f"file {file} holds no weights by name, as `torch.save(net.state_dict(), …)` writes them")
-    of_task = all(name.startswith("net.") for name in weights)  # a run's checkpoint holds the whole task
-    return {name.removeprefix("net.") if of_task else name: value for name, value in weights.items()}
+    if not of_net:
+        return weights
+    net = {name.removeprefix("net."): value for name, value in weights.items() if name.startswith("net.")}
+    return net if net and (held is not weights or len(net) == len(weights)) else weights
 
 
 def pickled(file: Path) -> Any:
     """Read a file written by `torch.save`, restricted to tensors and plain values."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as problem:
-        raise ValueError(f"file {file} cannot be read: {str(problem).splitlines()[0]}") from problem
+    except Exception as problem:  # torch raises all kinds of errors for what is no archive of its own
+        raise ValueError(
+            f"file {file} cannot be read: {(str(problem) or type(problem).__name__).splitlines()[0]}"
+        ) from problem
 
 
 def safetensors(file: Path) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from encore.provenance import remembered
 from encore.terminal import counted
 
 # Settings that name a file or folder, whatever its name.
-NAMES = ("path", "root", "file", "folder", "files")
+NAMES = ("path", "root", "file", "folder", "files", "init_from")
 # Settings that never name one, or name one that is written to.
 NOT_READ = (
     "name", "_target_", "code", "dirpath", "save_dir", "log_dir", "output_dir", "default_root_dir", "runs_dir",
@@ -197,6 +197,8 @@ def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
     here = files(cfg)
     for name, entry in recorded.items():
         if name not in here:
+            if name == "init_from":
+                raise InputError(f"init_from={cfg.get('init_from')} is missing, from which the run began")
             raise InputError(f"{name} of data={cfg['data']['name']} is missing: data_dir is {cfg['data_dir']}")
         if (actual := digest_of(here[name])) != entry["sha256"]:
             raise InputError(f"{here[name]} has changed: its SHA-256 is {actual}, recorded was {entry['sha256']}")

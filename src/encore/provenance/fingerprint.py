@@ -123,6 +123,10 @@ def computing(cfg: dict) -> dict:
 def unused(cfg: dict) -> Iterator[str]:
     """Settings at the value with which they do nothing, as in a run from before there were any."""
     task, data = cfg.get("task") or {}, cfg.get("data") or {}
+    if cfg.get("init_from") is None:
+        yield from ("init_from", "fine_tune")
+    if not (cfg.get("optim") or {}).get("lr_factors"):
+        yield "optim.lr_factors"
     if data.get("normalize_targets") == "none":
         yield "data.normalize_targets"
     if encores_task(cfg):

@@ -11,6 +11,7 @@ from encore.record.manifest import Manifest
 from encore.record.record import Record
 from encore.record.start import Start
 from encore.runner import summary
+from encore.runner.first_weights import FirstWeights
 from encore.runner.metric_tables import write_tables
 from encore.runner.parts import Parts
 from encore.runner.ranks import Ranks
@@ -27,6 +28,7 @@ class Run:
     record: Record
     parts: Parts
     start: Start | None  # None: at its first step
+    first: FirstWeights | None = None  # None: drawn
 
 
 class Observer:
@@ -56,7 +58,7 @@ class Header(Observer):
     def start(self, run: Run) -> None:
         parts = run.parts
         where = run.start.words if run.start else None
-        summary.before(run.cfg, run.record.folder, parts.data, parts.task, parts.trainer, where)
+        summary.before(run.cfg, run.record.folder, parts.data, parts.task, parts.trainer, where, run.first)
 
 
 class Loggers(Observer):
@@ -85,6 +87,8 @@ class Manifests(Observer):
         """What ran is known before it does."""
         record, parts = run.record, run.parts
         record.manifest = Manifest.begin(record.folder, record.result, run.cfg, record.code, parts.data, parts.trainer)
+        if run.first is not None:
+            record.manifest.content["init_from"] = run.first.described()
         record.manifest.attempt(record.result.started, run.start)
 
     def trained(self, run: Run) -> None:

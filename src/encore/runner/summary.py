@@ -12,6 +12,7 @@ from encore.config.facts import encores_task, opens_test, show
 from encore.provenance.variables import counted
 from encore.record.result import Result
 from encore.runner.contracts import number_of_parameters
+from encore.runner.first_weights import FirstWeights
 
 log = logging.getLogger("encore")
 
@@ -19,13 +20,20 @@ SPLITS = ("train", "val", "test")
 
 
 def before(
-    cfg: dict, folder: Path, data: Any, task: pl.LightningModule, trainer: pl.Trainer, start: str | None
+    cfg: dict,
+    folder: Path,
+    data: Any,
+    task: pl.LightningModule,
+    trainer: pl.Trainer,
+    start: str | None,
+    first: FirstWeights | None = None,
 ) -> None:
     """Print in a few lines what is going to run, leaving out what it does not use."""
     limits, device = cfg["trainer"], trainer.strategy.root_device.type
     lines = {
         "data": "; ".join(of_data(cfg, data)),
         "model": of_model(cfg, task),
+        "weights": first.words if first else None,
         "optim": "; ".join(of_optim(cfg)),
         "trainer": f"{limits['max_epochs']} epochs{batches(data)}; {trainer.world_size} × {device}, "
         f"{cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",

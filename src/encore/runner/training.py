@@ -22,6 +22,7 @@ from encore.record.checkpoint_files import best as best_of
 from encore.record.record import Record
 from encore.record.result import Result
 from encore.runner import summary
+from encore.runner.first_weights import begin_from
 from encore.runner.interruptions import heeding, told_to_stop
 from encore.runner.observers import Run, observers
 from encore.runner.parts import Parts, assemble
@@ -49,10 +50,11 @@ def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback]
     """
     with quiet(), Ranks(cfg, record.folder) as ranks:
         parts = assemble(cfg, record.folder, stop)
+        first = begin_from(cfg, parts)
         parts.trainer.callbacks.extend(watchers)  # type: ignore[attr-defined]
         check_before_training(cfg)
         with closing(parts.trainer.loggers):
-            run, told = Run(cfg, record, parts, begin(record, parts.position)), observers(ranks)
+            run, told = Run(cfg, record, parts, begin(record, parts.position), first), observers(ranks)
             for observer in told:
                 observer.start(run)
             try:
@@ -76,6 +78,7 @@ def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
     """The work of every rank but the first: the same fit and test, recording nothing."""
     with quiet():
         parts = assemble(cfg, folder, stop)
+        begin_from(cfg, parts)
         fit(cfg, parts, start)
         test(cfg, parts, folder / "checkpoints" / BEST)
 

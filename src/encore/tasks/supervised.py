@@ -239,7 +239,7 @@ class Supervised(pl.LightningModule):
 
     def rehearse_optim(self, epochs: int) -> None:
         """Build the optimiser and its schedule, and take a step with each."""
-        optimizer = build_optimizer(self.optim, self, torch.device("cpu"))
+        optimizer = build_optimizer(self.optim, self.net, torch.device("cpu"))
         schedule = build_schedule(self.scheduler, optimizer, {"epoch": epochs, "step": 1_000_000})
         if schedule:
             optimizer.step()

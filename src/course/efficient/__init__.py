@@ -1,0 +1,1 @@
+"""Nets that cost less: smaller heads, separable convolutions, pruning, quantisation, distillation."""

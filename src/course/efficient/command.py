@@ -1,0 +1,52 @@
+"""`scripts/efficiency.py`: what nets cost and what they are worth, as a table and a picture."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encore.analysis.results.runs import below, ended
+from encore.command import check_picture
+from encore.errors import InputError
+from encore.files import make_folder, write_text
+from encore.terminal import tell_left_out
+
+if TYPE_CHECKING:
+    from course.efficient.table import Row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Accuracy, parameters, bytes, multiply-adds and time of runs' nets, as they are and in int8."
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("--no-int8", action="store_true", help="the nets as they are alone")
+    parser.add_argument(
+        "--out", type=Path, default=Path("efficiency.png"), help="picture: .png, .svg or .pdf; beside it .csv"
+    )
+    wanted = parser.parse_args()
+    check_picture(wanted.out)
+    folders, empty = below(wanted.runs)
+    kept, others = ended(folders)
+    tell_left_out(empty + others)
+    if not kept:
+        raise InputError("none of these runs has ended; encore runs lists the runs")
+    from course.efficient import table  # torch only from here
+    from course.efficient.measure import measure, time_all
+    from encore.analysis.results.figure_files import save
+
+    nets, left_out = [], []
+    for folder in kept:
+        try:
+            nets += measure(folder, int8=not wanted.no_int8)
+        except InputError as problem:
+            left_out.append(str(problem))
+    tell_left_out(left_out)
+    if not nets:
+        raise InputError("none of these runs can be measured")
+    time_all(nets)
+    rows: list[Row] = table.rows(nets)
+    print(table.text(rows))
+    make_folder(wanted.out.parent)
+    write_text(wanted.out.with_suffix(".csv"), table.csv_of(rows))
+    save(table.figure(rows), wanted.out)
+    print(wanted.out)

@@ -1,0 +1,47 @@
+"""The file of weights that `init_from` names: the file itself, or a run's best weights."""
+
+from glob import escape
+from pathlib import Path
+
+from encore.errors import InputError
+
+BEST = Path("checkpoints") / "best.ckpt"  # of a run
+SHOWN = 3  # folders in a message
+
+
+def weights_file(named: str) -> str:
+    """The file that is read.
+
+    Args:
+        named: a file, or a run's folder, or the beginning of its path if no other run's begins so.
+
+    Raises:
+        InputError: there is no such file or run, or there are several.
+    """
+    place = Path(named)
+    if place.is_file():
+        return named
+    found = [place] if is_run(place) else beginning(place)
+    if not found:
+        what = "is no file and no run's folder" if place.exists() else "is not there"
+        raise InputError(
+            f"init_from={named} {what}: name a run (its folder, or the beginning of that), a checkpoint or a file of "
+            "weights; nothing is fetched"
+        )
+    if len(found) > 1:
+        shown = ", ".join(run.name for run in found[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+        raise InputError(f"init_from={named} is the beginning of {len(found)} runs ({shown}): name one")
+    if not (file := found[0] / BEST).is_file():
+        raise InputError(f"init_from={named}: {found[0]} has no {BEST}; only a run with callbacks.checkpoint has it")
+    return str(file)
+
+
+def is_run(folder: Path) -> bool:
+    return (folder / "result.json").is_file()
+
+
+def beginning(place: Path) -> list[Path]:
+    """The runs whose folders' paths begin so."""
+    if not place.name:
+        return []
+    return [folder for folder in sorted(place.parent.glob(f"{escape(place.name)}*")) if is_run(folder)]
