@@ -244,6 +244,7 @@ def test_a_shorter_run_that_cannot_be_used_leaves_no_trace(run, tmp_path):
     assert (longer.folder / "metrics.csv").read_bytes() == (whole.folder / "metrics.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_of_a_job_is_one_to_the_run(tmp_path):
     words = ["trainer=cpu", "trainer.max_epochs=100000", "data.resident=false", "data.num_workers=1"]
     words += [f"runs_dir={tmp_path / 'runs'}"]

@@ -45,7 +45,7 @@ def test_an_empty_text_is_quoted():
         ("optim.weight_deacy=1", "did you mean optim.weight_decay?"),
         ("modle=mlp", "did you mean model?"),
         ("model=mpl", "did you mean mlp?"),
-        ("model=foo", "choose from cnn, line, linear, mlp, "),
+        ("model=foo", "choose from anomaly_autoencoder, "),
         ("augment=[flip_crop,mixpu]", "did you mean mixup?"),
         ("optim.lr=[1", "no viable alternative"),
         ("data=images", "is not set"),

@@ -97,7 +97,7 @@ def test_a_group_is_turned_off_in_some_runs_of_a_sweep():
         ("model=null", "none is for a task that brings its own"),
         ("data=", "there is no data=; choose from arrays, cifar10"),
         ("data=/etc/passwd", "there is no data=/etc/passwd; choose from arrays, cifar10"),
-        ("model=3", "there is no model=3; choose from cnn, line"),
+        ("model=3", "there is no model=3; choose from anomaly_autoencoder, "),
         ("logger=true", "there is no logger=true; "),
         ("=3", "=3 is not of the form SETTING=VALUE"),
         ("optim.lr", "optim.lr is not of the form SETTING=VALUE"),

@@ -41,6 +41,7 @@ def test_a_threshold_is_a_quantile_of_normal_scores():
     assert found.auroc == 0.75
 
 
+@pytest.mark.slow
 def test_methods_stand_side_by_side_with_baselines_and_pictures(run, go, mnist_files, tmp_path):
     place = {"data_dir": str(mnist_files("MNIST")), **QUICK}
     recorded = {}

@@ -29,7 +29,7 @@ def test_an_experiment_trains_two_steps_also_on_an_empty_review_and_one_of_10_00
     words = {"experiment": experiment, "debug": "fast", "data_dir": str(folder), **SETTINGS, **SMALL}
     result = run(words | {"data.batch_size": 40, "data.val_fraction": 0.1})  # two batches are all training examples
     assert (result.status, result.steps) == ("finished", 2)
-    assert result.undeclared == {}
+    assert not [name for name in result.undeclared if name.startswith("course.reviews")]
     assert np.isfinite(result.metrics["test/loss"])
 
 

@@ -56,6 +56,7 @@ def go(monkeypatch, capfd, tmp_path):
     return measure
 
 
+@pytest.mark.slow
 def test_the_command_groups_runs_over_seeds_and_agrees_with_a_loop_by_hand(run, go, tmp_path):
     runs = {}
     for widths, seed in (([32], 0), ([32], 1), ([16], 0)):

@@ -206,6 +206,7 @@ def test_windows_of_a_seed_make_one_matrix_and_one_that_is_missing_makes_none(tm
     assert report.of_windows(runs[:2])[0][0] is None
 
 
+@pytest.mark.slow
 def test_the_command_compares_methods_on_one_stream_and_refuses_others(go, run, settings, tmp_path):
     settings |= {"experiment": "stream_classes", "runs_dir": str(tmp_path / "runs")}
     run(settings)

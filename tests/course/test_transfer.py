@@ -24,6 +24,7 @@ def test_each_start_is_made_of_the_run_of_the_same_seed(run, tmp_path, monkeypat
     assert started("head", 33)["fine_tune"] == {"new": "head", "trained": 1}
 
 
+@pytest.mark.slow
 def test_a_picture_shows_a_line_for_each_start(run, command, tmp_path):
     small = {"data": "digits", "model": "softmax", "trainer.max_epochs": 1, "runs_dir": str(tmp_path / "runs")}
     for start, seed in (("nothing", 0), ("nothing", 1), ("all", 0)):

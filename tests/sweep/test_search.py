@@ -259,6 +259,7 @@ def test_a_storage_that_cannot_be_used_is_named(sweep, tmp_path):
     assert "hydra.sweeper.storage=nothing:// cannot be used" in complained
 
 
+@pytest.mark.slow
 def test_a_study_whose_last_line_was_cut_off_goes_on(sweep, tmp_path):
     words = [*LOOK, *QUICK, *TPE]
     assert sweep(*words, "hydra.sweeper.trials=3")[0] == 0
