@@ -86,6 +86,26 @@ def command(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
 
 
 @pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callable[..., tuple[int, str, str]]:
+    """A command's `main` as a user types it, in this process: `typed(main, "RUN", "--out", "x.png")`.
+
+    It answers with the exit code, what was printed, and what was complained of.
+    """
+
+    def go(main: Callable[[], None], *words: Any) -> tuple[int, str, str]:
+        from encore.command import end
+
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            end(main)
+        said = capfd.readouterr()
+        return stop.value.code, said.out, said.err
+
+    return go
+
+
+@pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Callable[..., processes.Process]]:
     """A sweep in a separate process, in one group with its children: `begin("seed=range(2)", …)`."""
     begun = []

@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encore.analysis.results.runs import below, ended
 from encore.command import check_picture
-from encore.errors import InputError
 from encore.files import make_folder
-from encore.terminal import tell_left_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,17 +26,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("transfer.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()
     check_picture(wanted.out)
-    folders, empty = below(wanted.runs)
-    kept, others = ended(folders)
-    tell_left_out(empty + others)
-    if not kept:
-        raise InputError("none of these runs has ended; encore runs lists the runs")
     # matplotlib and pandas are imported only now, so that mistakes are reported at once
     from encore.analysis.results.figure_files import save
-    from encore.analysis.results.run_table import read
+    from encore.analysis.results.finished import finished
 
-    table, unreadable = read(kept)
-    tell_left_out(unreadable)
+    table, _ = finished(wanted.runs, least=1, alike=True)
     drawn = figure(table, wanted.by)
     make_folder(wanted.out.parent)
     save(drawn, wanted.out)

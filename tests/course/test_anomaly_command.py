@@ -1,14 +1,13 @@
 """The table of methods, its threshold and its pictures, and runs that it refuses."""
 
 import csv
-import sys
+import functools
 
 import numpy as np
 import pytest
 
 from course.anomaly.command import main
 from course.anomaly.scores import judged
-from encore.command import end
 
 QUICK = {
     "data.batch_size": 8,
@@ -20,18 +19,9 @@ QUICK = {
 
 
 @pytest.fixture
-def go(monkeypatch, capfd, tmp_path):
-    """The command as a user types it, in this process: its exit code, and what it says."""
-
-    def measure(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["anomaly.py", "runs", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            end(main)
-        return stop.value.code, *capfd.readouterr()
-
-    return measure
+def go(typed, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(typed, main, "runs")
 
 
 def test_a_threshold_is_a_quantile_of_normal_scores():

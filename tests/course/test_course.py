@@ -1,5 +1,6 @@
 """The course's project lies beside the engine: each of its experiments can be run, and the engine does not know it."""
 
+import importlib
 import re
 import tomllib
 
@@ -35,6 +36,35 @@ def test_no_line_of_the_engine_is_for_the_course_alone():
         if re.search(r"\bcourse\.\w|src/course|\bimdb\b", line)
     ]
     assert named == []
+
+
+COMMANDS = {
+    "anomaly": "course.anomaly.command",
+    "efficiency": "course.efficient.command",
+    "paths": "course.passing.paths",
+    "reviews": "course.reviews.command",
+    "shift": "course.shift.command",
+    "streams": "course.streams.command",
+    "transfer": "course.transfer",
+    "voting": "course.passing.voting",
+    "writers": "course.writers.command",
+}
+
+
+def test_every_command_of_the_course_is_known_here():
+    named = {file.stem for file in (ROOT / "scripts").glob("*.py") if "from course." in file.read_text()}
+    assert named == COMMANDS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"reviews"}))  # which shows no recorded figure
+def test_no_command_shows_a_run_that_was_altered(run, typed, tmp_path, name):
+    folder = run({"experiment": "thumbtack", "trainer.max_epochs": 1}).folder
+    result = folder / "result.json"
+    result.write_text(result.read_text().replace('"seed": 0', '"seed": 7'))
+    main = importlib.import_module(COMMANDS[name]).main
+    code, _, complained = typed(main, folder, "--out", tmp_path / "out" / "x.png")
+    assert (code, "result.json was changed since the run was over" in complained) == (3, True), complained
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_wheel_does_not_contain_it():

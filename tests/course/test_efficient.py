@@ -157,4 +157,4 @@ def test_a_command_without_runs_says_so(command, tmp_path):
     (tmp_path / "empty").mkdir()
     for script in ("efficiency", "transfer"):
         answer = command(f"scripts/{script}.py", "empty")
-        assert (answer.returncode, "none of these runs has ended" in answer.stderr) == (3, True)
+        assert (answer.returncode, "too few: 0 finished runs" in answer.stderr) == (3, True)

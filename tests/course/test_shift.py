@@ -1,14 +1,13 @@
 """Accuracy as test pictures move: against what one computes by hand, and bad input."""
 
 import csv
-import sys
+import functools
 
 import pytest
 import torch
 
 from course.shift.command import main
 from course.shift.curve import accuracies, moved
-from encore.command import end
 from encore.config.build import build
 from encore.config.compose import config_from
 from encore.data.module import DataModule
@@ -42,18 +41,9 @@ def by_hand(settings, folder, pixels, every=1):
 
 
 @pytest.fixture
-def go(monkeypatch, capfd, tmp_path):
-    """The command as a user types it, in this process: its exit code, and what it complains of."""
-
-    def measure(*words):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["shift.py", "runs", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            end(main)
-        return stop.value.code, capfd.readouterr().err
-
-    return measure
+def go(typed, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    return functools.partial(typed, main, "runs")
 
 
 @pytest.mark.slow
@@ -84,7 +74,7 @@ def test_the_command_groups_runs_over_seeds_and_agrees_with_a_loop_by_hand(run, 
         (["--most", "8"], 3, "has pictures of 8 × 8 pixels: lower --most"),
         (["--by", "model.width"], 1, "did you mean model.widths"),
     ):
-        ended, complained = go(*words, "--out", "refused")
+        ended, _, complained = go(*words, "--out", "refused")
         assert ended == code
         assert message in complained
         assert not (tmp_path / "refused").exists()
@@ -99,7 +89,7 @@ def test_the_command_groups_runs_over_seeds_and_agrees_with_a_loop_by_hand(run, 
 )
 def test_runs_that_classify_no_test_pictures_are_refused(run, go, settings, message):
     run(settings)
-    ended, complained = go("--out", "refused")
+    ended, _, complained = go("--out", "refused")
     assert ended == 3
     assert message in complained
 

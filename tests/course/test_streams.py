@@ -1,6 +1,6 @@
 """Streams that drift: what is read, in which order, what is remembered, and that all of it can be resumed."""
 
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from course.streams import command, report
 from course.streams.metrics import TaskAccuracy
 from course.streams.source import Stream, turned
 from course.streams.task import Streaming
-from encore.command import end
 from encore.data.module import DataModule
 from encore.errors import ConfigError, InputError, Preempted
 
@@ -175,17 +174,8 @@ def test_accuracy_of_each_task_and_of_all():
 
 
 @pytest.fixture
-def go(monkeypatch, capfd):
-    """`scripts/streams.py` as a user types it, in this process: its exit code, and what was printed."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["streams.py", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            end(command.main)
-        return stop.value.code, *capfd.readouterr()
-
-    return run
+def go(typed):
+    return functools.partial(typed, command.main)
 
 
 def streamed(folder, method, matrix, prequential=(0.5, 0.7), window=None, seed=0):

@@ -1,7 +1,7 @@
 """`scripts/writers.py`: sets of digits by writers whom no run has seen, compared by runs and by hand-made features."""
 
 import csv
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from made_writers import SETTINGS, made
 import encore
 from course.writers import command, verification
 from course.writers.pairs import Pairs
-from encore.command import end
 from encore.errors import InputError
 
 WORDS = {**SETTINGS, "experiment": "writers_verify", "model.channels": [4], "data.batch_size": 16, "model.width": 4}
@@ -27,17 +26,8 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def go(monkeypatch, capfd):
-    """The command as a user types it, in this process: its exit code, and what was printed."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["writers.py", *map(str, words)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            end(command.main)
-        return stop.value.code, *capfd.readouterr()
-
-    return run
+def go(typed):
+    return functools.partial(typed, command.main)
 
 
 def test_a_table_pictures_and_the_projector_s_files_are_written(go, runs, tmp_path):

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from encore.analysis.results.runs import below, ended
 from encore.command import check_picture
 from encore.errors import InputError
 from encore.files import make_folder, write_text
@@ -25,19 +24,18 @@ def main() -> None:
     )
     wanted = parser.parse_args()
     check_picture(wanted.out)
-    folders, empty = below(wanted.runs)
-    kept, others = ended(folders)
-    tell_left_out(empty + others)
-    if not kept:
-        raise InputError("none of these runs has ended; encore runs lists the runs")
-    from course.efficient import table  # torch only from here
+    # pandas is imported here and torch only if there are runs, so that mistakes are reported at once
+    from encore.analysis.results.finished import finished
+
+    kept, _ = finished(wanted.runs, least=1, alike=True)
+    from course.efficient import table
     from course.efficient.measure import measure, time_all
     from encore.analysis.results.figure_files import save
 
     nets, left_out = [], []
-    for folder in kept:
+    for run in kept.runs:
         try:
-            nets += measure(folder, int8=not wanted.no_int8)
+            nets += measure(run.folder, int8=not wanted.no_int8)
         except InputError as problem:
             left_out.append(str(problem))
     tell_left_out(left_out)
