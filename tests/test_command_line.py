@@ -26,7 +26,7 @@ def runs_left(tmp_path):
     ("words", "message"),
     [
         (["optim.lrr=1"], "there is no setting optim.lrr; did you mean optim.lr?"),
-        (["model=foo"], "there is no model=foo; choose from cnn, line, linear, mlp, "),
+        (["model=foo"], "there is no model=foo; choose from anomaly_autoencoder, "),
         (["optim.lr=abc"], "optim.lr=abc: must be a number greater than 0"),
         (["data.batch_size=-3"], "data.batch_size=-3: must be a whole number, at least 1"),
         (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be a whole number, at least 1"),
