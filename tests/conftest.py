@@ -42,9 +42,10 @@ def run(tmp_path: Path) -> Callable[..., Any]:
     return go
 
 
-# Of the slow cases of a table one in so many is tried, in each turn others; `make test-all` by itself tries all.
+# In CI one in so many of the slow cases of a table is tried, and half of the other slow tests, in each turn others.
+# Without these variables, as in `make test-all`, all of them are.
 ONE_IN, TURN = int(os.environ.get("ENCORE_ONE_IN", "1")), int(os.environ.get("ENCORE_TURN", "0"))
-TABLE = 4  # slow cases that are tried one in so many
+TABLE = 4  # slow cases
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` chooses
@@ -52,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tables: dict[str, list[pytest.Item]] = {}
     for item in items:
         tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    left_out = set()
+    left_out, others = set(), []
     for cases in tables.values():
         if sampled := cases[0].get_closest_marker("sampled"):
             several = [item for item in cases if not item.get_closest_marker("slow")]
@@ -63,6 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in cases if item.get_closest_marker("slow")]
         if len(slow) >= TABLE:
             left_out |= {item for place, item in enumerate(slow) if (place - TURN) % min(ONE_IN, len(slow))}
+        else:
+            others += slow
+    left_out |= {item for place, item in enumerate(others) if (place - TURN) % min(ONE_IN, 2)}
     items[:] = sorted(
         (item for item in items if item not in left_out), key=lambda item: item.get_closest_marker("long") is None
     )
