@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import check_picture
-from encore.errors import InputError
 from encore.files import make_folder, write_text
-from encore.terminal import tell_left_out
 
 if TYPE_CHECKING:
     from course.efficient.table import Row
@@ -25,22 +23,15 @@ def main() -> None:
     wanted = parser.parse_args()
     check_picture(wanted.out)
     # pandas is imported here and torch only if there are runs, so that mistakes are reported at once
-    from encore.analysis.results.finished import finished
+    from encore.analysis.results.finished import finished, of_each
 
-    kept, _ = finished(wanted.runs, least=1, alike=True)
+    kept, left_out = finished(wanted.runs, least=1, alike=True)
     from course.efficient import table
     from course.efficient.measure import measure, time_all
     from encore.analysis.results.figure_files import save
 
-    nets, left_out = [], []
-    for run in kept.runs:
-        try:
-            nets += measure(run.folder, int8=not wanted.no_int8)
-        except InputError as problem:
-            left_out.append(str(problem))
-    tell_left_out(left_out)
-    if not nets:
-        raise InputError("none of these runs can be measured")
+    _, found = of_each(kept, left_out, lambda run: measure(run.folder, int8=not wanted.no_int8), what="measuring")
+    nets = [net for of_run in found for net in of_run]
     time_all(nets)
     rows: list[Row] = table.rows(nets)
     print(table.text(rows))

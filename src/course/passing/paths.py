@@ -3,10 +3,14 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from encore.command import check_picture
 from encore.errors import InputError
 from encore.files import make_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST, COLUMNS = 12, 4
 REACHED = 0.01  # of the loss at the start: how fast a path gets there is said above it
@@ -63,7 +67,7 @@ def read(folder: Path, title: str) -> Descent:
     return Descent(title, steep, flat, losses)
 
 
-def figure(found: list[Descent]):  # type: ignore[no-untyped-def] # matplotlib's Figure, which is not imported yet
+def figure(found: list[Descent]) -> "Figure":
     """A panel for each path, over the valley's contours."""
     import numpy as np
     from matplotlib.figure import Figure
@@ -71,8 +75,9 @@ def figure(found: list[Descent]):  # type: ignore[no-untyped-def] # matplotlib's
     from encore.analysis.results.axes import plain
 
     columns = min(len(found), COLUMNS)
-    drawn = Figure(figsize=(1 + 3 * columns, 3 * -(-len(found) // columns)), layout="constrained")
-    panels = drawn.subplots(-(-len(found) // columns), columns, squeeze=False, sharex=True, sharey=True)
+    rows = -(-len(found) // columns)
+    drawn = Figure(figsize=(1 + 3 * columns, 3 * rows), layout="constrained")
+    panels = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     flat, steep = np.meshgrid(np.linspace(-4, 11, 200), np.linspace(-2, 2, 200))
     for descent, axes in zip(found, panels.flat, strict=False):
         axes.contour(
