@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import struct
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -107,6 +108,19 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callable[..., tuple[in
         return stop.value.code, said.out, said.err
 
     return go
+
+
+def without_importing(modules: set[str], script: Path, words: list[str], cwd: Path) -> CompletedProcess[str]:
+    """A command in a process of its own; it ends in an AssertionError if it imports one of these modules."""
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = [{script.name!r}, *{words!r}]\n"
+        "try:\n"
+        f"    runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "finally:\n"
+        f"    assert not {modules!r} & set(sys.modules)\n"
+    )
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=cwd, check=False)
 
 
 @pytest.fixture

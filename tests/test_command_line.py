@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, without_importing
 from processes import DEVNULL, PIPE, start
 
 from encore.record import seal
@@ -49,15 +49,8 @@ def test_a_mistake_in_the_config_is_answered_without_torch(command, tmp_path, wo
 
 @pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["optim.lr=abc"], ["optim.lrr=1"]])
 def test_torch_is_not_imported_for_an_answer_that_needs_none(words, tmp_path):
-    program = (
-        "import runpy, sys\n"
-        f"sys.argv = ['train.py', *{words!r}]\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'train.py')!r}, run_name='__main__')\n"
-        "finally:\n"
-        "    assert not {'torch', 'pytorch_lightning', 'numpy'} & set(sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    modules = {"torch", "pytorch_lightning", "numpy"}
+    answer = without_importing(modules, ROOT / "train.py", words, tmp_path)
     assert "AssertionError" not in answer.stderr
     assert answer.returncode == (0 if words[0].startswith("--") else 1)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, without_importing
 
 from encore.config import places
 from encore.config.check import check
@@ -417,17 +417,9 @@ def test_the_course_notes_figures_hold(command):
 
 
 def test_a_mistake_is_answered_without_torch(tmp_path):
-    import subprocess
 
-    program = (
-        "import runpy, sys\n"
-        "sys.argv = ['claims.py', 'nothing']\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'scripts' / 'claims.py')!r}, run_name='__main__')\n"
-        "finally:\n"
-        "    assert not {'torch', 'pytorch_lightning', 'matplotlib'} & set(sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    modules = {"torch", "pytorch_lightning", "matplotlib"}
+    answer = without_importing(modules, ROOT / "scripts" / "claims.py", ["nothing"], tmp_path)
     assert answer.returncode == 1
     assert "there is no experiment=nothing" in answer.stderr
     assert list(tmp_path.iterdir()) == []

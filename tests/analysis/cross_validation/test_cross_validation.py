@@ -3,13 +3,11 @@
 import csv
 import os
 import signal
-import subprocess
-import sys
 from statistics import fmean
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, without_importing
 from processes import PIPE, start
 
 from encore.analysis.cross_validation.plan import plan
@@ -171,15 +169,8 @@ def test_the_named_one_gives_its_values_and_the_command_line_others():
     ("words", "code"), [("--help", 0), ("--wrong", 1), ("optim.lr=1,2 --folds 1", 1), ("optim.lr=1", 1)]
 )
 def test_help_and_mistakes_are_answered_without_torch(tmp_path, words, code):
-    program = (
-        "import runpy, sys\n"
-        f"sys.argv = ['cross_validate.py', *{words.split()!r}]\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'scripts' / 'cross_validate.py')!r}, run_name='__main__')\n"
-        "finally:\n"
-        "    assert not {'torch', 'pytorch_lightning', 'pandas'} & set(sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    modules = {"torch", "pytorch_lightning", "pandas"}
+    answer = without_importing(modules, ROOT / "scripts" / "cross_validate.py", words.split(), tmp_path)
     assert "Traceback" not in answer.stderr
     assert answer.returncode == code
     assert list(tmp_path.iterdir()) == []

@@ -5,12 +5,10 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, without_importing
 from processes import PIPE, start
 
 from encore.provenance import fingerprint
@@ -39,15 +37,8 @@ COMMANDS = ("ensemble", "boost", "bias_variance", "gap", "sharpness")
     ],
 )
 def test_help_and_mistakes_are_answered_without_torch(tmp_path, name, words, code):
-    program = (
-        "import runpy, sys\n"
-        f"sys.argv = ['{name}.py', *{words.split()!r}]\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'scripts' / f'{name}.py')!r}, run_name='__main__')\n"
-        "finally:\n"
-        "    assert not {'torch', 'pytorch_lightning'} & set(sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    modules = {"torch", "pytorch_lightning"}
+    answer = without_importing(modules, ROOT / "scripts" / f"{name}.py", words.split(), tmp_path)
     assert "Traceback" not in answer.stderr
     assert answer.returncode == code
     assert list(tmp_path.iterdir()) == []

@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, without_importing
 from matplotlib.figure import Figure
 
 from encore.analysis.pictures import fit, likelihood_curve, mistakes, regions
@@ -258,15 +256,8 @@ def test_a_panel_says_in_what_its_run_differs(run):
 )
 def test_help_and_mistakes_are_answered_without_torch(run, tmp_path, words, code, said):
     folder = str(run({**XOR, "model": "linear", "trainer.max_epochs": 1}).folder) if "RUN --split" in words else "RUN"
-    program = (
-        "import runpy, sys\n"
-        f"sys.argv = ['draw.py', *{words.replace('RUN', folder).split()!r}]\n"
-        "try:\n"
-        f"    runpy.run_path({str(ROOT / 'scripts' / 'draw.py')!r}, run_name='__main__')\n"
-        "finally:\n"
-        "    assert not {'torch', 'matplotlib', 'pandas'} & set(sys.modules)\n"
-    )
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    modules = {"torch", "matplotlib", "pandas"}
+    answer = without_importing(modules, ROOT / "scripts" / "draw.py", words.replace("RUN", folder).split(), tmp_path)
     assert said in answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr
     assert answer.returncode == code
