@@ -10,8 +10,8 @@ SRC = Path(encore.__file__).parent
 ORDER = [
     {"across_ranks", "errors", "models", "seeding", "terminal"},
     {"stopping", "config", "files"},
-    {"command", "fast", "loggers", "optim", "project", "provenance"},
-    {"data"},
+    {"fast", "loggers", "optim", "project", "provenance"},
+    {"command", "data"},
     {"tasks", "record"},
     {"callbacks"},
     {"runner"},

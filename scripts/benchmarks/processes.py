@@ -59,6 +59,19 @@ def startup(place: Place) -> Figure:
     return Figure.of(samples, {"first step": steps, "imports": imports})
 
 
+def whole_command(place: Place) -> Figure:
+    """`python train.py`, from the prompt to the prompt, over a process that imports torch and Lightning and ends."""
+    command = [sys.executable, TRAIN, "data=digits", f"runs_dir={place.folder / 'whole'}", "fresh=true", "threads=1"]
+    imports = [sys.executable, "-c", "import torch, pytorch_lightning"]
+    measured(imports)
+    runs, bare = [], []
+    for _ in range(RUNS):
+        runs.append(measured(command)[0])
+        bare.append(measured(imports)[0])
+    samples = [one.cpu / other.cpu for one, other in zip(runs, bare, strict=True)]
+    return Figure.of(samples, {"train.py": runs, "imports": bare})
+
+
 def help_seconds(place: Place) -> Figure:
     """The help, in CPU seconds."""
     seconds = [measured([sys.executable, TRAIN, "--help"])[0] for _ in range(RUNS)]

@@ -21,6 +21,9 @@ def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
     """
     from encore.config import places
     from encore.config.compose import config_from
+    from encore.fast import imports
+
+    imports.later()
     from encore.runner.execute import execute
 
     places.extend_path()

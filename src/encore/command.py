@@ -10,6 +10,8 @@ from pathlib import Path
 
 from encore.config import places
 from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
+from encore.fast import imports
+from encore.fast.leaving import leave
 from encore.files import NotWritten
 from encore.terminal import SUBSTITUTED, harmless
 
@@ -25,6 +27,7 @@ def end(main: Callable[[], int | None], trains: bool = False) -> None:
         trains: whether it is the training command, where Hydra reads `--config-dir`, too.
     """
     open_streams()
+    imports.later()
     try:
         find_what_is_the_user_s(trains)
         code = main() or 0
@@ -42,6 +45,7 @@ def end(main: Callable[[], int | None], trains: bool = False) -> None:
         tell(f"error: {error}")
         code = code_of(error)
     drop_unwritten()
+    leave(code)
     sys.exit(code)
 
 

@@ -7,16 +7,26 @@ import inspect
 import textwrap
 
 import pytest
+import torch
 from pytorch_lightning.loops.fetchers import _DataFetcher, _PrefetchDataFetcher
 from pytorch_lightning.loops.optimization.automatic import Closure, _AutomaticOptimization
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
+from sklearn.datasets import load_digits
 from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.optimizer import _use_grad_for_differentiable
 from torchvision.datasets import mnist
 
 from encore.provenance.reading import read
 
 STOOD_IN_FOR = {
+    "compiler.py": [
+        (torch._disable_dynamo, "5d47167d398abf90"),
+        (torch.compiler.disable, "de76a2bb822764bb"),
+        (torch.use_deterministic_algorithms, "1cf1a8e51d62b65c"),
+        (_use_grad_for_differentiable, "884af8f17844cf61"),
+    ],
+    "digits.py": [(inspect.unwrap(load_digits), "5e4b34623b73d9ec")],
     "execution.py": [
         (_AutomaticOptimization.run, "5e7f81405ed379b4"),
         (_AutomaticOptimization._optimizer_step, "4c1ff4ea4e2aa6fb"),

@@ -13,19 +13,28 @@ from encore.config.build import locate, root, takes, target_of
 from encore.data.offline import refused
 from encore.data.published import can_be_fetched, fetch, fetch_all
 from encore.errors import ConfigError, InputError, NotHere
+from encore.fast.digits import digits_file
 from encore.fast.idx import raw_files_only, reading_once
 from encore.files import locked, sha256
 
 log = logging.getLogger("encore")
 
 PICTURES = "encore.data.readers.folders.PictureFolder"
+DIGITS = "sklearn.datasets.load_digits"
+QUICK_DIGITS = "encore.fast.digits.load_digits"
 IMAGE_FOLDERS = ("torchvision.datasets.ImageFolder", "torchvision.datasets.folder.ImageFolder")
 
 
 def replaced(recipe: dict) -> str:
-    """The target of a recipe: of torchvision's folders of pictures, our reader, which turns and checks them."""
+    """What reads a recipe's data: its target, or what reads the same without importing what that needs.
+
+    Of torchvision's folders of pictures it is our reader, which turns and checks them.
+    """
     target: str = recipe["_target_"]
-    return PICTURES if target in IMAGE_FOLDERS and recipe.keys() <= {"_target_", "root", "name"} else target
+    given = recipe.keys() - {"_target_", "name"}
+    if target in IMAGE_FOLDERS and given <= {"root"}:
+        return PICTURES
+    return QUICK_DIGITS if target == DIGITS and not given and digits_file() is not None else target
 
 
 def check_arguments(settings: dict) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from encore.data.classes import is_class_numbers, listed
+from encore.data.fetching import replaced
 from encore.data.named.named_source import NamedSource
 from encore.data.published import can_be_fetched
 from encore.data.sources import ArraySource, MapSource
@@ -40,7 +41,7 @@ def without_examples(data: Any) -> list[str]:
 def in_both(data: Any) -> list[str]:
     """How many test examples are among the training examples, to the bit; of published datasets it is known."""
     test = data.test_source
-    if test is None or not len(data.test_indices) or can_be_fetched(data.recipe["train"]["_target_"]):
+    if test is None or not len(data.test_indices) or can_be_fetched(replaced(data.recipe["train"])):
         return []
     train = digests(data.source, data.split.train.unique())
     tested = digests(test, data.test_indices)

@@ -1,8 +1,9 @@
 """The graph of a net for TensorBoard: its operations in one forward pass, module by module."""
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -34,7 +35,9 @@ def graph(net: nn.Module, example: Tensor) -> GraphDef:
     recording, example = Recording(net), example.clone()
     recording.add("input", "Input", [], [example])
     kept = torch.random.fork_rng([example.device] if example.is_cuda else [], device_type="cuda")
-    eager = torch.compiler.set_stance("force_eager")  # compiled code does not call torch functions
+    # Compiled code does not call torch functions; there is none before the compiler has been loaded.
+    compiles = "torch._dynamo.eval_frame" in sys.modules
+    eager = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
     with evaluating(net), kept, eager, torch.no_grad(), recording.modules(), recording:
         outputs = net(example)
     recording.add("output", "Output", tensors(outputs), tensors(outputs))
