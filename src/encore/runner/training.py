@@ -153,10 +153,10 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
         except MisconfigurationException as problem:
             raise ConfigError(f"trainer: {problem}") from problem
-        except torch._dynamo.exc.TorchDynamoException as problem:
-            raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
         except (EncoreError, OSError):
             raise
+        except torch._dynamo.exc.TorchDynamoException as problem:
+            raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
         except Exception as problem:  # of whatever part: preflight tries each, not what they do together
             if has_stepped(parts.trainer):
                 raise
