@@ -41,7 +41,8 @@ def is_run(folder: Path) -> bool:
 
 
 def beginning(place: Path) -> list[Path]:
-    """The runs whose folders' paths begin so."""
+    """The runs whose folders' paths begin so, the folder of their settings left out or not."""
     if not place.name:
         return []
-    return [folder for folder in sorted(place.parent.glob(f"{escape(place.name)}*")) if is_run(folder)]
+    begun = f"{escape(place.name)}*"
+    return [folder for way in (begun, f"*/{begun}") for folder in sorted(place.parent.glob(way)) if is_run(folder)]
