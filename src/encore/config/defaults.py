@@ -89,7 +89,9 @@ class Defaults:
         self.task = self.task_option()
         parts = {group: [str(look_up(cfg, f"{group}.name"))] for group in NAMED}
         parts |= {"task": [self.task or self.chosen["task"]], "trainer": [self.chosen["trainer"]]}
-        self.settings = {key: value for key, value in self.contents("train").items() if key not in ("defaults", "hydra")}
+        self.settings = {
+            key: value for key, value in self.contents("train").items() if key not in ("defaults", "hydra")
+        }
         for group, options in parts.items():
             for option in options:
                 self.settings[group] = merged(self.settings.get(group), self.read(group, option))
@@ -114,6 +116,8 @@ class Defaults:
         found: dict[str, Any] = {}
         if self.task != self.chosen["task"]:
             found["task"] = self.task or str(look_up(self.cfg, "task._target_")).rpartition(".")[2]
+        if (name := look_up(self.cfg, "scheduler.name")) not in (self.chosen.get("scheduler"), MISSING):
+            found["scheduler.name"] = name
         for group in BY_NAME:
             if names := self.chosen_in(group):
                 found[group] = names

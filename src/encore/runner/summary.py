@@ -137,14 +137,8 @@ def after(result: Result) -> None:
         chosen,
         result.folder,
         tensorboard(),
-        runs_dir(result),
+        result.runs_dir,
     )
-
-
-def runs_dir(result: Result) -> Path:
-    """The folder of all runs, around that of this run's kind."""
-    above = result.folder.parents
-    return next((folder.parent for folder in above if folder.name == result.name), above[0])
 
 
 def tensorboard() -> str:
