@@ -91,8 +91,8 @@ def names(word: str) -> list[str]:
 def shown_metric(runs: Runs, metric: str | None) -> str:
     """The metric that is asked for, or else that of most experiments; of runs without it, the first of theirs."""
     known = {name for run in runs.found for name in run.metrics}
-    usual = [name for name in ("test/accuracy", "test/loss", "val/loss") if name in known]
-    return metric or (usual or sorted(known) or ["test/accuracy"])[0]
+    usual = (name for name in ("test/accuracy", "test/loss", "val/loss") if name in known)
+    return metric or next(usual, min(known, default="test/accuracy"))
 
 
 def columns_of(runs: Runs, wanted: argparse.Namespace) -> list[str]:
