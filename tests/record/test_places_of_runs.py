@@ -68,6 +68,7 @@ def several(tmp_path, monkeypatch):
     [
         ("3f2", 0), ("seed0-3f7", 1), ("digits-mlp-adam/seed", 0), ("ab12345678", 2), ("seed1-ab12345678-2", 3),
         ("runs/digits-mlp-adam/seed0-3f2a9c11d0", 0), ("digits-mlp-adam/lr0.003-w64/seed0-3f77777777", 1),
+        ("lr0.003-w64/seed0", 1),
     ],
 )  # fmt: skip
 def test_how_a_name_or_fingerprint_begins_is_enough(several, word, place):

@@ -49,8 +49,9 @@ def the_one(word: str, below: Path) -> Path | None:
 
 
 def begins(run: Path, word: str) -> bool:
-    """Whether a word is how a run's path begins, or a part of it, or its fingerprint."""
-    return any(name.startswith(word) for name in (str(run), *run.parts, mark_of(run.name)))
+    """Whether a word is how a run's path begins, from any of its folders on, or its fingerprint."""
+    paths = ("/".join(run.parts[place:]) for place in range(len(run.parts)))
+    return any(name.startswith(word) for name in (*paths, mark_of(run.name)))
 
 
 def mark_of(name: str) -> str:
