@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from conftest import ROOT, without_importing
 
 from encore.analysis.results.conditions import Condition
 from encore.commands import evaluate, runs
@@ -118,6 +119,23 @@ def test_a_deleted_run_can_be_got_back(made, typed):
     seal.check_all(folder)
 
 
+def test_a_damaged_run_can_be_deleted_and_what_is_no_run_cannot(made, typed):
+    folder = made / "digits-mlp-adam" / "lr0.01" / "seed1-1ababababa"
+    (folder / "config.yaml").write_text("altered: true")
+    assert typed(runs.main, "--delete", folder, "--yes")[0] == 0
+    assert not folder.exists()
+    code, _, err = typed(runs.main, "--delete", made, "--yes")
+    assert (code, made.is_dir()) == (3, True)
+    assert "result.json" in err
+
+
+@pytest.mark.parametrize("name", ["runs", "compare", "card"])
+def test_mistakes_are_answered_without_torch(made, name):
+    answer = without_importing({"torch", "matplotlib"}, ROOT / "scripts" / f"{name}.py", ["nowhere"], made.parent)
+    assert answer.returncode in (1, 3), answer.stderr
+    assert "nowhere" in answer.stderr or "name two runs" in answer.stderr
+
+
 def test_a_run_that_is_running_stays(made, typed):
     folder = made / "digits-mlp-adam" / "lr1" / "seed3-3ababababa"
     with held(folder):
@@ -135,7 +153,7 @@ def test_checkpoints_are_freed_and_the_record_stays_and_says_so(made, typed):
     freed = made / "digits-mlp-adam" / "lr0.1" / "seed2-2ababababa"
     seal.check_all(freed)
     assert Result.read(freed).metrics["test/accuracy"] == 0.8
-    with pytest.raises(seal.Freed, match=r"checkpoints/best.ckpt was freed on \d{4}-.*fresh=true trains the run again"):
+    with pytest.raises(seal.Freed, match=r"checkpoints/best.ckpt freed on \d{4}-.*fresh=true trains the run again"):
         seal.check(freed, "checkpoints/best.ckpt")
     (freed / "config.yaml").write_text("seed: 1")
     with pytest.raises(seal.Altered, match=r"config.yaml was changed"):
@@ -150,7 +168,7 @@ def test_a_freed_run_is_still_the_result_and_cannot_be_evaluated(run, typed, tmp
     assert typed(runs.main, tmp_path / "runs", "--keep-best", "0", "--yes")[0] == 0
     code, _, err = typed(evaluate.main, done.folder)
     assert code == 3
-    assert "was freed on" in err
+    assert "freed on" in err
     assert run(settings).folder == done.folder
     longer = run({**settings, "trainer.max_epochs": 2})
     assert "where a shorter run ended" not in (longer.folder / "train.log").read_text()

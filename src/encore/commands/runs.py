@@ -19,7 +19,7 @@ EXAMPLES = """\
 encore runs --where 'optim.lr>0.01' --where model.name=mlp --sort test/accuracy --best 5
 encore runs --since 3d --columns name,seed,optim.lr,test/accuracy
 encore runs --delete 3f2a              puts the run whose fingerprint begins so into a bin
-encore runs --where data.name=mnist --keep-best 3     frees the checkpoints of the others
+encore runs --where data.name=mnist --keep-best 3     frees the checkpoints of all others
 """
 
 
@@ -68,7 +68,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--delete", nargs="+", type=a_run, metavar="RUN", help="move runs into a bin; says the way back"
     )
-    parser.add_argument("--keep-best", type=int, metavar="N", help="free the checkpoints of all but the best N")
+    parser.add_argument(
+        "--keep-best", type=int, metavar="N", help="free the checkpoints of all but the best N on each dataset"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     wanted = parser.parse_args(joined(sys.argv[1:]))
     for option, least in (("best", 1), ("keep_best", 0)):

@@ -117,7 +117,7 @@ def check(folder: Path, *names: str) -> None:
     held = read(folder)
     if gone := [name for name in names if name in freed(folder)]:
         raise Freed(
-            f"{folder}: {', '.join(gone)} was freed on {freed(folder)[gone[0]][:10]} (encore runs --keep-best); "
+            f"{folder}: {' and '.join(gone)} freed on {freed(folder)[gone[0]][:10]} (encore runs --keep-best); "
             "fresh=true trains the run again, beside it"
         )
     if held is not None and (wrong := differing(folder, held, names)):

@@ -1,6 +1,7 @@
 """Runs that are no longer wanted: put into a bin, or kept without their checkpoints."""
 
 import math
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from encore.analysis.results.conditions import Runs
 from encore.config.directions import mode_of
-from encore.config.named_runs import BIN
+from encore.config.named_runs import BIN, RESULT, SEAL
 from encore.errors import ConfigError, InputError
 from encore.files import make_folder, write_json, writing
 from encore.record import seal
@@ -25,20 +26,36 @@ def delete(folders: Sequence[Path], sure: bool) -> int:
         InputError: one of them is no run.
         Busy: one of them is running.
     """
-    runs = [Result.read(folder) for folder in dict.fromkeys(folders)]
-    for run in runs:
-        say(harmless(run.folder))
-    if not (sure or agreed(f"move {plural(len(runs), 'run')} into the bin?")):
+    tops = {folder: top_of(folder) for folder in folders}
+    for folder in tops:
+        say(harmless(folder))
+    if not (sure or agreed(f"move {plural(len(tops), 'run')} into the bin?")):
         return 0
-    for run in runs:
-        there = free_place(run.runs_dir / BIN / run.folder.relative_to(run.runs_dir))
-        with held(run.folder), writing(run.folder):
+    for folder, top in tops.items():
+        there = free_place(top / BIN / folder.relative_to(top))
+        with held(folder), writing(folder):
             make_folder(there.parent)
-            shutil.move(run.folder, there)
-        remove_empty(run.folder.parent, run.runs_dir)
-        say(harmless(f"mkdir -p {run.folder.parent} && mv {there} {run.folder}   # gets it back"))
-    say(harmless(f"rm -r {runs[0].runs_dir / BIN}   # deletes for good all that is in the bin"))
+            shutil.move(folder, there)
+        remove_empty(folder.parent, top)
+        above, source, target = (shlex.quote(str(path)) for path in (folder.parent, there, folder))
+        say(harmless(f"mkdir -p {above} && mv {source} {target}  # gets it back"))
+    for top in dict.fromkeys(tops.values()):
+        say(harmless(f"rm -r {shlex.quote(str(top / BIN))}  # deletes for good all that is in the bin"))
     return 0
+
+
+def top_of(folder: Path) -> Path:
+    """The folder of all runs around a run, which may be damaged.
+
+    Raises:
+        InputError: it is no run.
+    """
+    try:
+        return Result.read(folder).runs_dir
+    except InputError:
+        if not any((folder / name).is_file() for name in (RESULT, SEAL)):
+            raise
+        return folder.parent
 
 
 def agreed(question: str) -> bool:
@@ -72,11 +89,11 @@ def remove_empty(folder: Path, top: Path) -> None:
 
 
 def keep_best(runs: Runs, count: int, metric: str | None, sure: bool) -> int:
-    """Free the checkpoints of all finished runs but the best, once the user agrees.
+    """Free the checkpoints of all finished runs but the best on each dataset, once the user agrees.
 
     Args:
         runs: among which to choose.
-        count: how many keep theirs.
+        count: how many keep theirs on a dataset: figures on others cannot be compared with them.
         metric: to choose by; None: the monitored one.
         sure: whether the user has agreed already.
 
@@ -84,14 +101,17 @@ def keep_best(runs: Runs, count: int, metric: str | None, sure: bool) -> int:
         ConfigError: the runs cannot be compared.
     """
     over = [run for run in runs.found if run.status in seal.OVER]
-    order = sorted(over, key=lambda run: worth(run, metric, runs), reverse=True)
-    check_comparable(order[:], metric)
-    freed = [(run, files) for run in order[count:] if (files := checkpoints(run.folder))]
+    check_metric(over, metric)
+    by_data: dict[str, list[Result]] = {}
+    for run in sorted(over, key=lambda run: worth(run, metric, runs), reverse=True):
+        by_data.setdefault(str(runs.settings(run).get("data.name")), []).append(run)
+    kept = [run for alike in by_data.values() for run in alike[:count]]
+    freed = [(run, files) for run in over if run not in kept and (files := checkpoints(run.folder))]
     if not freed:
         say("there is nothing to free")
         return 0
     size = sum(file.stat().st_size for _, files in freed for file in files)
-    for run in order[:count]:
+    for run in kept:
         say(harmless(f"keeps its checkpoints: {run.folder}"))
     question = f"free the checkpoints of {plural(len(freed), 'run')}, {size / 1e6:,.1f} MB? They cannot be got back."
     if not (sure or agreed(question)):
@@ -107,7 +127,7 @@ def keep_best(runs: Runs, count: int, metric: str | None, sure: bool) -> int:
     return InputError.code if problems else 0
 
 
-def check_comparable(runs: Sequence[Result], metric: str | None) -> None:
+def check_metric(runs: Sequence[Result], metric: str | None) -> None:
     monitored = {str(run.best.get("monitor")) for run in runs if run.status == "finished"}
     if metric is None and len(monitored) > 1:
         raise ConfigError(
