@@ -153,7 +153,7 @@ def git() -> Iterator[Finding]:
         yield Finding(WARNING, "not installed: runs record whole source files, not a commit", "install git")
         return
     words = ["git", "-C", str(places.root()), "rev-parse", "--short", "HEAD"]
-    answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    answer = subprocess.run(words, capture_output=True, encoding="utf-8", errors="replace", check=False)
     if answer.returncode:
         remedy = "git init && git add -A && git commit: then a run's record says how to get its code back"
         yield Finding(WARNING, f"{places.root()} has no commit", remedy)
@@ -164,7 +164,11 @@ def git() -> Iterator[Finding]:
 def tensorboard() -> Iterator[Finding]:
     """Whether TensorBoard starts."""
     answer = subprocess.run(
-        [sys.executable, "-m", "tensorboard.main", "--version"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tensorboard.main", "--version"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
     if answer.returncode:
         said = (answer.stderr.strip().splitlines() or ["it does not start"])[-1]
@@ -179,7 +183,9 @@ def run() -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         words = [sys.executable, "-m", "encore", "train", "debug=fast", f"runs_dir={scratch}"]
         try:
-            answer = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST_RUN)
+            answer = subprocess.run(
+                words, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=LONGEST_RUN
+            )
         except subprocess.TimeoutExpired:
             yield Finding(PROBLEM, f"not over after {LONGEST_RUN} s", "encore train debug=fast shows where it stands")
             return

@@ -115,11 +115,13 @@ def check(folder: Path, *names: str) -> None:
         Altered: they are not what they were, or were not there.
     """
     held = read(folder)
-    if gone := [name for name in names if name in freed(folder)]:
-        raise Freed(
-            f"{folder}: {' and '.join(gone)} freed on {freed(folder)[gone[0]][:10]} (encore runs --keep-best); "
-            "fresh=true trains the run again, beside it"
-        )
+    if any(map(CHECKPOINT.fullmatch, names)):
+        removed = freed(folder)
+        if gone := [name for name in names if name in removed]:
+            raise Freed(
+                f"{folder}: {' and '.join(gone)} freed on {removed[gone[0]][:10]} (encore runs --keep-best); "
+                "fresh=true trains the run again, beside it"
+            )
     if held is not None and (wrong := differing(folder, held, names)):
         raise Altered(f"{folder}: {', '.join(wrong)} since the run was over ({FILE})")
 
@@ -128,8 +130,12 @@ def check_all(folder: Path) -> None:
     """The same for every file that the seal lists, or that is there and would be listed."""
     held = read(folder)
     if held is not None:
-        left = [name for name in held if name not in freed(folder)]
-        check(folder, *left, *(name for name in bound(folder) if name not in held))
+        removed = freed(folder)
+        check(
+            folder,
+            *(name for name in held if name not in removed),
+            *(name for name in bound(folder) if name not in held),
+        )
 
 
 def freed(folder: Path) -> dict[str, str]:

@@ -100,13 +100,13 @@ def keep_best(runs: Runs, count: int, metric: str | None, sure: bool) -> int:
     Raises:
         ConfigError: the runs cannot be compared.
     """
-    over = [run for run in runs.found if run.status in seal.OVER]
-    check_metric(over, metric)
+    finished = [run for run in runs.found if run.status == "finished"]
+    check_metric(finished, metric)
     by_data: dict[str, list[Result]] = {}
-    for run in sorted(over, key=lambda run: worth(run, metric, runs), reverse=True):
+    for run in sorted(finished, key=lambda run: worth(run, metric, runs), reverse=True):
         by_data.setdefault(str(runs.settings(run).get("data.name")), []).append(run)
     kept = [run for alike in by_data.values() for run in alike[:count]]
-    freed = [(run, files) for run in over if run not in kept and (files := checkpoints(run.folder))]
+    freed = [(run, files) for run in finished if run not in kept and (files := checkpoints(run.folder))]
     if not freed:
         say("there is nothing to free")
         return 0
@@ -128,7 +128,7 @@ def keep_best(runs: Runs, count: int, metric: str | None, sure: bool) -> int:
 
 
 def check_metric(runs: Sequence[Result], metric: str | None) -> None:
-    monitored = {str(run.best.get("monitor")) for run in runs if run.status == "finished"}
+    monitored = {str(run.best.get("monitor")) for run in runs}
     if metric is None and len(monitored) > 1:
         raise ConfigError(
             f"the runs monitor different metrics ({', '.join(sorted(monitored))}): --metric or --where chooses"
@@ -138,9 +138,9 @@ def check_metric(runs: Sequence[Result], metric: str | None) -> None:
 
 
 def worth(run: Result, metric: str | None, runs: Runs) -> float:
-    """A number that is greater for a better run; a diverged one is worth nothing."""
+    """A number that is greater for a better run."""
     value = run.monitored if metric is None else run.metrics.get(metric)
-    if value is None or math.isnan(value) or run.status != "finished":
+    if value is None or math.isnan(value):
         return -math.inf
     mode = mode_of(metric) if metric else runs.settings(run).get("monitor.mode")
     return -value if mode == "min" else value
