@@ -35,7 +35,6 @@ TASKS = {
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 FITTED = ("standardize", "minmax")
 PACKAGES = ("torch", "pytorch-lightning", "torchmetrics", "numpy")
-FOLDERS = {"model": "model", "dataset": "dataset"}
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def write(folder: Path, out: Path) -> list[Path]:
     written = []
     for kind, card in (("model", model_card(facts)), ("dataset", dataset_card(facts))):
         check(kind, card)
-        file = out / FOLDERS[kind] / "README.md"
+        file = out / kind / "README.md"
         make_folder(file.parent)
         write_text(file, card)
         written.append(file)

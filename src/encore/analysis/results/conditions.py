@@ -165,12 +165,13 @@ class Runs:
         is_metric = any(name in run.metrics for run in self.found)
         down = down or (is_metric and mode_of(name) != "min")
         values = [(run, self.value(run, name)) for run in self.found]
-        there = [(run, comparable(value)) for run, value in values if value is not MISSING and not is_nan(value)]
-        numbers = [pair for pair in there if isinstance(pair[1], float)]
-        texts = [pair for pair in there if isinstance(pair[1], str)]
-        order = [run for pairs in (numbers, texts) for run, _ in sorted(pairs, key=lambda pair: pair[1], reverse=down)]
-        there_too = {id(run) for run in order}
-        return Runs(order + [run for run, _ in values if id(run) not in there_too], self.unreadable, self.configs)
+        known = [(run, comparable(value)) for run, value in values if value is not MISSING and not is_nan(value)]
+        order: list[Result] = []
+        for kind in (float, str):  # which cannot be compared with each other
+            of_kind = [pair for pair in known if isinstance(pair[1], kind)]
+            order += [run for run, _ in sorted(of_kind, key=lambda pair: pair[1], reverse=down)]
+        unknown = [run for run, value in values if value is MISSING or is_nan(value)]
+        return Runs(order + unknown, self.unreadable, self.configs)
 
 
 def is_nan(value: Any) -> bool:
