@@ -39,6 +39,8 @@ def settings_name(cfg: dict) -> str:
     tell them apart.
     """
     settings = changed(cfg)
+    if cfg["model"]["name"] == "none":  # the task is in the run's name already
+        settings.pop("task", None)
     words: dict[str, None] = {}
     keys: dict[str, str] = {"seed": "seed"}  # which begins the name of a run's own folder
     for path in sorted(settings, key=place):
