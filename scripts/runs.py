@@ -1,4 +1,4 @@
-"""List runs with start time, name, seed, status, metric and folder."""
+"""List runs: those that meet conditions, sorted, the best; put runs into a bin, or free their checkpoints."""
 
 from encore.command import end
 from encore.commands.runs import main

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.files import make_folder
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ WORDS = {"nothing": "from nothing", "all": "all layers trained on", "head": "fro
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw test accuracy by the number of training examples.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN", help="runs, or folders of runs")
     parser.add_argument("--by", default="vars.start", metavar="SETTING", help="of which a line each (vars.start)")
     parser.add_argument("--out", type=Path, default=Path("transfer.png"), help="picture to write: .png, .svg or .pdf")
     wanted = parser.parse_args()

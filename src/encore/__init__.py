@@ -1,9 +1,12 @@
 """Encore: reproducible deep-learning research."""
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from encore.record.result import Result
 
 
@@ -28,3 +31,21 @@ def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
 
     places.extend_path()
     return execute(config_from(overrides))
+
+
+def runs(where: str | Iterable[str] = (), folder: "str | os.PathLike[str] | None" = None) -> "pd.DataFrame":
+    """Runs as a frame, the oldest first: `runs(["optim.lr>0.01", "status=finished"])`.
+
+    Args:
+        where: conditions as of `encore runs --where`, all of which have to be true.
+        folder: of the runs; None: ENCORE_RUNS_DIR, or `runs`.
+
+    Returns:
+        A row for each run; a column for each fact (`name`, `status`, `folder`, …), metric and setting by its name.
+
+    Raises:
+        encore.errors.EncoreError: there is no such folder, or no run has what a condition is on.
+    """
+    from encore.analysis.results.frame import frame
+
+    return frame([where] if isinstance(where, str) else list(where), folder)

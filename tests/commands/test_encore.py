@@ -71,7 +71,7 @@ def test_a_run_is_the_same_run_by_either_door(command, tmp_path):
     environment = {**os.environ, "ENCORE_RUNS_DIR": str(tmp_path / "runs")}
     first = encore("train", *words, cwd=tmp_path, env=environment)
     assert first.returncode == 0, first.stderr
-    manifest = next((tmp_path / "runs").glob("*/*/manifest.json")).read_text()
+    manifest = next((tmp_path / "runs").rglob("manifest.json")).read_text()
     assert '"trainer.max_epochs=1"' in manifest
     assert "finished already" in command("train.py", *words).stdout
     assert "digits-mlp-adam" in encore("runs", cwd=tmp_path, env=environment).stdout

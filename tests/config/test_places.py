@@ -244,7 +244,7 @@ def test_a_run_of_one_s_own_is_known_to_every_command(command, here):
     put(here / "mine", mine=YAML.format(name="mine"))
     mine = {places.VARIABLE: "mine"}
     assert command("train.py", "--config-dir", "mine", "model=mine", *SHORT).returncode == 0
-    folder = str(next((here / "runs").glob("*/*/result.json")).parent)
+    folder = str(next((here / "runs").rglob("result.json")).parent)
     unknown = command("scripts/evaluate.py", folder)
     assert unknown.returncode == 3
     assert "ENCORE_CONFIGS" in unknown.stderr
@@ -266,7 +266,7 @@ def test_a_sweep_knows_them_in_whatever_process(begin, here, launcher):
     put(here / "mine", mine=YAML.format(name="mine"))
     words = ["--config-dir", "mine", "model=mine", "seed=1,2", f"hydra/launcher={launcher}", *SHORT]
     said, _ = begin(*words).communicate(timeout=280)
-    assert len(list((here / "runs").glob("digits-mine-adam/*/result.json"))) == 2, said
+    assert len(list((here / "runs").glob("digits-mine-adam/**/result.json"))) == 2, said
 
 
 def test_a_clone_s_claims_are_the_engine_s_and_the_course_s(here):

@@ -19,8 +19,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from test_resume import OFTEN, folder_in
 
 from encore.analysis.second_run import run_again
+from encore.config.compose import config_from
 from encore.errors import ConfigError
 from encore.loggers.journal import Journal
+from encore.loggers.lifecycle import identity
+from encore.loggers.services import title
 from encore.record.result import Result
 
 QUICK = {**SMALL, "callbacks.progress": None, "trainer.accelerator": "cpu", "threads": 1}
@@ -251,3 +254,11 @@ def test_mlflow_goes_on_with_the_same_run_and_logs_every_step_once(tmp_path):
     )
     assert (set(names), set(names.values())) == (in_csv(folder_in(tmp_path / "runs")), {1})
     assert not (Path.cwd() / "mlruns").exists()
+
+
+def test_a_service_is_told_the_settings_that_tell_a_run_from_others(tmp_path):
+    settings = {"optim.lr": 0.003, "model.widths": [64], "runs_dir": str(tmp_path / "runs")}
+    folder = tmp_path / "runs" / "digits-mlp-adam" / "lr0.003-w64" / "seed0-5cebf9cebf"
+    run = identity(config_from(settings), folder, Journal(folder / "delivered.jsonl"))
+    assert title(run) == "digits-mlp-adam lr0.003-w64 seed0-5cebf9cebf"
+    assert run.runs_dir == tmp_path / "runs"

@@ -78,7 +78,7 @@ def test_the_wheel_trains_from_an_empty_folder(venv, tmp_path):
     assert "imdb" not in go(encore, "train", "--help", cwd=tmp_path)
     assert "model=wide_resnet" in go(encore, "train", "--help", cwd=tmp_path)
     go(encore, "train", *SHORT.split(), cwd=tmp_path)
-    (run,) = (tmp_path / "runs").glob("*/*")
+    (run,) = (file.parent for file in (tmp_path / "runs").rglob("result.json"))
     assert "digits-mlp-adam" in go(encore, "runs", cwd=tmp_path)
     assert "bit for bit" in go(encore, "evaluate", run, cwd=tmp_path)
     assert "REPRODUCED bit for bit" in go(encore, "reproduce", run, cwd=tmp_path)
@@ -99,12 +99,12 @@ def test_a_project_s_code_is_clean(project):
 def test_a_project_s_runs_are_known_to_every_command(project):
     encore = Path(".venv") / "bin" / "encore"
     go("make", "train", f"ARGS={SHORT} seed=5", cwd=project)
-    (run,) = (project / "runs").glob("spirals-net-adam/seed5-*")
+    (run,) = (project / "runs").glob("spirals-net-adam/**/seed5-*")
     assert "bit for bit" in go(encore, "evaluate", run, cwd=project)
     assert "REPRODUCED bit for bit" in go(encore, "reproduce", run, cwd=project)
     go(encore, "draw", run, "--out", "regions.png", cwd=project)
     go(encore, "train", "-m", "seed=6,7", "hydra/launcher=joblib", *SHORT.split(), cwd=project)
-    assert len(list((project / "runs").glob("spirals-net-adam/seed[67]-*"))) == 2
+    assert len(list((project / "runs").glob("spirals-net-adam/**/seed[67]-*"))) == 2
     assert "test/accuracy" in go(encore, "report", "runs", cwd=project)
     below = project / "configs" / "model"
     assert "finished already" in go(
@@ -129,7 +129,7 @@ def test_a_project_s_run_is_reproduced_from_its_commit_though_the_code_has_chang
     for words in (["init", "-q"], ["add", "-A"], [*people, "commit", "-qm", "first"]):
         go("git", *words, cwd=place, GIT_CONFIG_GLOBAL=os.devnull)
     go(encore, "train", *SHORT.split(), cwd=place)
-    (run,) = (place / "runs").glob("*/*")
+    (run,) = (file.parent for file in (place / "runs").rglob("result.json"))
     assert '"dirty": false' in (run / "manifest.json").read_text()
     model = place / "src" / "my_study" / "model.py"
     model.write_text(model.read_text().replace("nn.Tanh", "nn.ReLU"))

@@ -46,7 +46,7 @@ def write(folder, imports, body):
 
 
 def results(folder):
-    return [json.loads(file.read_text()) for file in sorted(folder.glob("runs/*/*/result.json"))]
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("runs/**/result.json"))]
 
 
 def test_a_module_that_the_model_imports_is_part_of_the_run(train, tmp_path):
@@ -120,9 +120,9 @@ def test_what_is_declared_has_to_be_there(train, tmp_path):
 def test_a_folder_under_another_runs_name_is_not_that_run(train, tmp_path):
     write(tmp_path, "", "width = 8")
     assert train().returncode == 0
-    (folder,) = (file.parent for file in tmp_path.glob("runs/*/*/result.json"))
+    (folder,) = (file.parent for file in tmp_path.glob("runs/**/result.json"))
     assert train("optim.lr=0.5").returncode == 0
-    other = next(file.parent for file in tmp_path.glob("runs/*/*/result.json") if file.parent != folder)
+    other = next(file.parent for file in tmp_path.glob("runs/**/result.json") if file.parent != folder)
     shutil.rmtree(other)
     folder.rename(other)
     answer = train("optim.lr=0.5")
@@ -134,7 +134,7 @@ def test_a_folder_under_another_runs_name_is_not_that_run(train, tmp_path):
 def test_an_attempt_under_other_code_is_not_gone_on_with(train, tmp_path):
     write(tmp_path, "import importlib", "width = importlib.import_module('blo' + 'cks').WIDTH")
     assert train().returncode == 0
-    (result,) = tmp_path.glob("runs/*/*/result.json")
+    (result,) = tmp_path.glob("runs/**/result.json")
     held = json.loads(result.read_text())
     stopped = {"status": "preempted", "undeclared": {}, "metrics": {}, "weights_sha256": None}
     result.write_text(json.dumps({**held, **stopped}))

@@ -38,7 +38,7 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def folder(runs, tmp_path):
     """A copy of the first run, in a folder of runs."""
-    there = tmp_path / "runs" / runs[0].parent.name / runs[0].name
+    there = tmp_path / "runs" / runs[0].parents[1].name / runs[0].name  # as earlier versions had it
     shutil.copytree(runs[0], there)
     return there
 
@@ -133,8 +133,12 @@ def by_claims(folder):
     return parameter(Result.read(folder), "layers.2.bias", "best")[0]
 
 
+def runs_dir(folder):
+    return str(next(above for above in folder.parents if above.name == "digits-mlp-adam").parent)
+
+
 def by_again(folder):
-    return encore.run({**SETTINGS, "runs_dir": str(folder.parents[1])}).metrics["test/accuracy"]
+    return encore.run({**SETTINGS, "runs_dir": runs_dir(folder)}).metrics["test/accuracy"]
 
 
 def by_evaluate(folder):
@@ -263,7 +267,7 @@ def test_a_folder_under_another_run_s_name_is_named(runs, folder):
         with pytest.raises(InputError, match="holds a different run than its name says: digits-mlp-adam"):
             READERS[name](there)
     with pytest.raises(InputError, match="holds a different run than its name says"):
-        encore.run({**SETTINGS, "runs_dir": str(folder.parents[1]), "seed": 1})
+        encore.run({**SETTINGS, "runs_dir": runs_dir(folder), "seed": 1})
     own = there.rename(there.with_name("mine"))
     assert by_report(own) == by_report(runs[0])
 
@@ -285,7 +289,7 @@ def before_the_seal(folder):
 def test_a_run_killed_at_its_end_goes_on_and_is_sealed_again(runs, folder, killed):
     killed(folder)
     assert Result.read(folder).metrics == {}
-    result = encore.run({**SETTINGS, "runs_dir": str(folder.parents[1])})
+    result = encore.run({**SETTINGS, "runs_dir": runs_dir(folder)})
     assert (result.status, result.metrics) == ("finished", Result.read(runs[0]).metrics)
     assert result.weights_sha256 == Result.read(runs[0]).weights_sha256
     seal.check_all(folder)
@@ -333,7 +337,7 @@ def test_a_killed_run_edited_to_finished_is_not_returned(runs, folder):
     in_json("manifest.json", "seal", value=REMOVED)(folder)  # as if it were of an earlier version
     with pytest.raises(InputError, match=r"says that it is finished, and has no record.sha256"):
         by_again(folder)
-    assert encore.run({**SETTINGS, "runs_dir": str(folder.parents[1]), "fresh": True}).folder.name == f"{folder.name}-2"
+    assert encore.run({**SETTINGS, "runs_dir": runs_dir(folder), "fresh": True}).folder.name == f"{folder.name}-2"
 
 
 def test_a_run_that_diverged_is_sealed_and_checked(tmp_path):
@@ -351,7 +355,7 @@ def test_a_run_that_diverged_is_sealed_and_checked(tmp_path):
 
 def test_a_longer_run_does_not_go_on_from_an_altered_one(runs, folder, caplog):
     bytes_of("metrics.csv", longer)(folder)
-    result = encore.run({**SETTINGS, "runs_dir": str(folder.parents[1]), "trainer.max_epochs": 3})
+    result = encore.run({**SETTINGS, "runs_dir": runs_dir(folder), "trainer.max_epochs": 3})
     assert "where a shorter run ended" not in (result.folder / "train.log").read_text()
     assert (
         f"a shorter run is not continued, since {folder}: metrics.csv was changed"

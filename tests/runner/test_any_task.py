@@ -131,7 +131,7 @@ def test_the_header_says_only_what_is_used(run):
     assert "model    LitModel: 178 parameters" in said
     assert "optim " not in said
     assert "data     lightning: LitData" in said
-    assert result.folder.parent.name == "lightning-LitModel"
+    assert result.folder.parents[1].name == "lightning-LitModel"
 
 
 def test_a_metric_that_is_never_logged_is_refused_with_those_that_are(run, tmp_path):

@@ -125,7 +125,7 @@ def test_losses_are_means_over_examples_and_columns(loss, expected):
 def test_what_does_not_fit_is_named_and_leaves_no_folder(run, tmp_path, change, error, said):
     with pytest.raises(error, match=said):
         run({**TWO, **change})
-    assert not list(tmp_path.glob("runs/*/*/result.json"))
+    assert not list(tmp_path.glob("runs/**/result.json"))
 
 
 def test_a_task_that_would_not_normalise_targets_is_refused(run):

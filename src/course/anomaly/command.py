@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 
 
@@ -11,7 +12,7 @@ def main() -> None:
         description="Measure how well runs of task=one_class tell anomalies from normal pictures, over seeds, beside "
         "methods without a net."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument(
         "--by", nargs="+", metavar="SETTING", default=["model.name"], help="settings that define a method (model.name)"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.files import make_folder, write_text
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Accuracy, parameters, bytes, multiply-adds and time of runs' nets, as they are and in int8."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN", help="runs, or folders of runs")
     parser.add_argument("--no-int8", action="store_true", help="the nets as they are alone")
     parser.add_argument(
         "--out", type=Path, default=Path("efficiency.png"), help="picture: .png, .svg or .pdf; beside it .csv"

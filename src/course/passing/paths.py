@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.errors import InputError
 from encore.files import make_folder
 
@@ -20,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Draw the paths that runs took through the valley of experiment=valley."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN", help="runs, or folders of runs")
     parser.add_argument("--out", type=Path, default=Path("paths.png"), help="picture: .png, .svg or .pdf (paths.png)")
     wanted = parser.parse_args()
     check_picture(wanted.out)

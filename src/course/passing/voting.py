@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 from encore.files import make_folder
 
@@ -14,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Compare a net that was trained with dropout with the average of many nets thinned by it."
     )
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("run", type=a_run, metavar="RUN", help="a run's folder, or how its name or fingerprint begins")
     parser.add_argument("--nets", type=int, default=100, help="thinned nets (100)")
     parser.add_argument("--seed", type=int, default=0, help="of the units that are left out (0)")
     parser.add_argument("--out", type=Path, default=Path("voting.png"), help="picture: .png, .svg or .pdf (voting.png)")

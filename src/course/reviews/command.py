@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError, InputError
 from encore.files import make_folder, write_text
 from encore.terminal import harmless
@@ -45,7 +46,7 @@ def kind(
     what: str,
 ) -> argparse.ArgumentParser:
     made = kinds.add_parser(name, help=what, description=what)
-    made.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    made.add_argument("run", type=a_run, metavar="RUN", help="a run's folder, or how its name or fingerprint begins")
     made.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data, if they have moved")
     made.set_defaults(go=go)
     return made

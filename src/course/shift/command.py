@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 
 
@@ -10,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Measure how well finished runs recognise test pictures that are moved by a few pixels, over seeds."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--by", nargs="+", metavar="SETTING", help="settings that define a group (all that differ)")
     parser.add_argument("--most", type=int, default=6, help="largest shift in pixels (6)")
     parser.add_argument("--examples", type=int, metavar="N", help="about so many test pictures, evenly spaced (all)")

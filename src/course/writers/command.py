@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 
 
@@ -11,7 +12,7 @@ def main() -> None:
         description="Were two sets of k digits written by one person, whom the run has never seen? Area under the ROC "
         "curve and equal error rate, with intervals over writers, against hand-made features."
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="runs of task=verification")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs of task=verification")
     parser.add_argument("--out", type=Path, default=Path("writers"), help="folder to write (writers)")
     parser.add_argument("--k", nargs="+", type=int, default=[1, 2, 5, 10], help="digits of a set (1 2 5 10)")
     parser.add_argument("--draws", type=int, default=1000, help="of writers, for the intervals (1000)")

@@ -50,7 +50,8 @@ def evaluation(run: Result, held: dict[str, Any], cfg: dict, scratch: Path) -> E
         InputError: a checkpoint or the data cannot be used, or the run has no test set.
     """
     best, last = (run.folder / "checkpoints" / name for name in (BEST, LAST))
-    seal.check(run.folder, *(f"checkpoints/{name}" for name in (BEST, LAST) if (best.parent / name).exists()))
+    there = [f"checkpoints/{file.name}" for file in (best, last) if file.exists()]
+    seal.check(run.folder, *there, *seal.freed(run.folder))
     found = Evaluation(evaluate(cfg, best, scratch))
     if validation_again(cfg) and last.is_file():
         found.measured |= validate(cfg, last, run.epochs - 1, scratch)

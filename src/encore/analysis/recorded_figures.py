@@ -15,6 +15,7 @@ from encore.config.facts import leaves
 from encore.files import digest
 from encore.provenance.fingerprint import computing
 from encore.provenance.former_names import present
+from encore.record import seal
 from encore.record.checkpoint_files import BEST, LAST, load
 from encore.record.logged_values import log_of
 from encore.record.result import Result
@@ -178,6 +179,8 @@ def of_checkpoint(name: Path, recorded: Path, again: Path) -> Found:
     if not (again / name).is_file():
         if (recorded / name).exists():
             yield Figure(str(name), "there", None, math.inf, f"{name} is not given by the run")
+        return
+    if name.as_posix() in seal.freed(recorded):  # its weights' digests are in the manifest
         return
     first, second = (flat({key: load(run / name).get(key) for key in STATE}) for run in (recorded, again))
     for path in {**first, **second}:

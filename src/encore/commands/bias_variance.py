@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--by", required=True, metavar="SETTING", help="such as model.widths or optim.weight_decay")
     parser.add_argument(
         "--falling", action="store_true", help="from the largest value to the least, as of weight decay"

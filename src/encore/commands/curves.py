@@ -6,6 +6,7 @@ from pathlib import Path
 
 from encore.analysis.results.runs import below, ended
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.errors import InputError
 from encore.files import make_folder
 from encore.record import seal
@@ -14,7 +15,7 @@ from encore.terminal import tell_left_out
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN", help="runs, or folders of runs")
     parser.add_argument(
         "--metrics",
         nargs="+",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from encore.analysis.pictures.kinds import KINDS
 from encore.command import check_picture
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 from encore.files import make_folder
 
@@ -15,7 +16,7 @@ def main() -> None:
         epilog="\n".join(f"{name:10}  {kind.shows}; of {kind.takes}" for name, kind in KINDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN", help="runs, or folders of runs")
     parser.add_argument("--what", choices=KINDS, help="kind of picture (the first one below that fits the first run)")
     parser.add_argument("--split", choices=("test", "val", "train"), help="for mistakes: the split (test)")
     parser.add_argument("--count", type=int, help="for mistakes: maximum number (24)")

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--how", choices=("probabilities", "votes"), help="(probabilities)")
     parser.add_argument(
         "--split",

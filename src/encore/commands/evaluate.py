@@ -7,6 +7,7 @@ from pathlib import Path
 
 from encore.commands.fetch_data import config_of, fetch
 from encore.config.accelerator import at_hand, device_count
+from encore.config.named_runs import a_run
 from encore.data.offline import downloads_refused
 from encore.errors import InputError, NotReproduced
 from encore.provenance.contents import check_unchanged
@@ -21,7 +22,7 @@ ELSEWHERE = 0.01  # relative difference that another device may make, whose last
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("run", type=a_run, metavar="RUN", help="a run's folder, or how its name or fingerprint begins")
     parser.add_argument("--data-dir", type=Path, help="folder of the data, if they have moved")
     parser.add_argument(
         "--fetch", action="store_true", help="download the dataset that the run is of, if it is missing"

@@ -3,10 +3,12 @@
 import argparse
 from pathlib import Path
 
+from encore.config.named_runs import a_run
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--by", nargs="+", metavar="SETTING", help="settings that define a group (all that differ)")
     parser.add_argument("--split", choices=("test", "val"), default="test", help="held-out split (test)")
     parser.add_argument(

@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from encore.analysis.results.study import report_on
+from encore.config.named_runs import a_run
 from encore.terminal import harmless
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--by", nargs="+", metavar="SETTING", help="settings that define a group (all that differ)")
     parser.add_argument("--metric", default="test/accuracy", help="which (test/accuracy)")
     parser.add_argument("--out", type=Path, default=Path("report"), help="folder to write (report)")

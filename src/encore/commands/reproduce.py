@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.analysis.second_run import recorded_code, run_again
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError, InputError, Interrupted, NotReproduced, Preempted
 from encore.provenance import fingerprint
 from encore.provenance.contents import check_unchanged
@@ -86,7 +87,7 @@ def say(words: str, code: int) -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder")
+    parser.add_argument("run", type=a_run, metavar="RUN", help="a run's folder, or how its name or fingerprint begins")
     parser.add_argument("--data-dir", type=Path, help="folder of the data, if they have moved")
     parser.add_argument(
         "--tolerance",

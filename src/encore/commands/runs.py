@@ -1,37 +1,141 @@
-"""List runs with start time, name, seed, status, metric and folder."""
+"""List runs: those that meet conditions, sorted, the best; put runs into a bin, or free their checkpoints."""
 
 import argparse
-import os
 import sys
-from pathlib import Path
+from typing import Any
 
+from encore.analysis.results.conditions import ALSO, FACTS, Condition, Runs, since
 from encore.analysis.results.runs import results
+from encore.config.facts import MISSING, show
+from encore.config.named_runs import a_run, runs_dir
+from encore.errors import ConfigError
+from encore.files import json_of
 from encore.record import seal
 from encore.record.result import Result
 from encore.terminal import harmless, tell_left_out
 
-RUNS = Path(os.environ.get("ENCORE_RUNS_DIR", "runs"))
+HEADINGS = {"started": "started (UTC)", "name": "run"}
+EXAMPLES = """\
+encore runs --where 'optim.lr>0.01' --where model.name=mlp --sort test/accuracy --best 5
+encore runs --since 3d --columns name,seed,optim.lr,test/accuracy
+encore runs --delete 3f2a              puts the run whose fingerprint begins so into a bin
+encore runs --where data.name=mnist --keep-best 3     frees the checkpoints of all others
+"""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=RUNS, help=f"folder of the runs ({RUNS})")
-    parser.add_argument("--metric", default="test/accuracy", help="metric to show (test/accuracy)")
-    wanted = parser.parse_args()
+    wanted = arguments()
+    if wanted.delete:
+        from encore.analysis.results.disposal import delete
+
+        return delete(wanted.delete, sure=wanted.yes)
+    conditions, begin = [Condition.parse(word) for word in wanted.where], wanted.since and since(wanted.since)
     found, unreadable = results(wanted.folder)
-    rows: list[tuple[str, ...]] = [("started (UTC)", "run", "seed", "status", wanted.metric, "folder")]
-    rows += [row(result, wanted.metric) for result in found]
-    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
-    for line in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    tell_left_out(unreadable)
-    if said := seal.unsealed(result.folder for result in found if result.status in seal.OVER):
+    runs = Runs(found, unreadable).where(conditions, begin)
+    if wanted.keep_best is not None:
+        from encore.analysis.results.disposal import keep_best
+
+        return keep_best(runs, wanted.keep_best, wanted.metric, sure=wanted.yes)
+    if wanted.sort or wanted.best is not None:
+        runs = runs.sorted(wanted.sort or shown_metric(runs, wanted.metric))
+    runs.found = runs.found[: wanted.best]
+    columns = columns_of(runs, wanted)
+    if wanted.json:
+        print(json_of([record(runs, run, columns if wanted.columns else None) for run in runs.found]), end="")
+    else:
+        print_table(runs, columns)
+    tell_left_out(dict.fromkeys(runs.unreadable))
+    if said := seal.unsealed(run.folder for run in runs.found if run.status in seal.OVER):
         print(said, file=sys.stderr)
     return 0
 
 
-def row(result: Result, metric: str) -> tuple[str, ...]:
-    value = result.metrics.get(metric)
-    shown = "-" if value is None else f"{value:.4f}"
-    when = result.started[:16].replace("T", " ")
-    return when, result.name, str(result.seed), result.status, shown, harmless(result.folder)
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", nargs="?", type=a_run, default=runs_dir(), help=f"folder of the runs ({runs_dir()})")
+    parser.add_argument(
+        "--where", action="append", default=[], metavar="CONDITION",
+        help=f"a setting, a metric or one of {', '.join(FACTS)}, with =, !=, <, <=, > or >=; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--since", metavar="WHEN", help="started since: 2026-11-01, or 3d, 12h, 30m ago")
+    parser.add_argument("--sort", metavar="NAME", help="by what; a metric's best first; -NAME: the greatest first")
+    parser.add_argument("--best", type=int, metavar="N", help="only the first N, sorted by --metric unless --sort says")
+    parser.add_argument("--metric", help="metric to show, and to choose by (test/accuracy; --keep-best: the monitored)")
+    parser.add_argument("--columns", type=names, metavar="A,B,C", help="what to show: facts, metrics, settings")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, or --columns of it")
+    parser.add_argument(
+        "--delete", nargs="+", type=a_run, metavar="RUN", help="move runs into a bin; says the way back"
+    )
+    parser.add_argument(
+        "--keep-best", type=int, metavar="N", help="free the checkpoints of all but the best N on each dataset"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    wanted = parser.parse_args(joined(sys.argv[1:]))
+    for option, least in (("best", 1), ("keep_best", 0)):
+        if (given := getattr(wanted, option)) is not None and given < least:
+            raise ConfigError(f"--{option.replace('_', '-')} {given}: must be at least {least}")
+    return wanted
+
+
+def joined(words: list[str]) -> list[str]:
+    """A command line in which `--sort -NAME` is one word, which argparse would take for two options."""
+    if "--sort" in words[:-1] and words[place := words.index("--sort") + 1].startswith("-"):
+        return [*words[: place - 1], f"--sort={words[place]}", *words[place + 1 :]]
+    return words
+
+
+def names(word: str) -> list[str]:
+    return [ALSO.get(name.strip(), name.strip()) for name in word.split(",") if name.strip()]
+
+
+def shown_metric(runs: Runs, metric: str | None) -> str:
+    """The metric that is asked for, or else that of most experiments; of runs without it, the first of theirs."""
+    known = {name for run in runs.found for name in run.metrics}
+    usual = (name for name in ("test/accuracy", "test/loss", "val/loss") if name in known)
+    return metric or next(usual, min(known, default="test/accuracy"))
+
+
+def columns_of(runs: Runs, wanted: argparse.Namespace) -> list[str]:
+    """What is shown of each run.
+
+    Raises:
+        ConfigError: no run has it.
+    """
+    if wanted.columns:
+        runs.check(wanted.columns)
+        return list(wanted.columns)
+    by = ALSO.get(wanted.sort.lstrip("-"), wanted.sort.lstrip("-")) if wanted.sort else None
+    conditions = [Condition.parse(word).name for word in wanted.where]
+    metric = wanted.metric or "test/accuracy"
+    asked = [name for name in (*conditions, by) if name and name not in ("started", "name", "seed", "status", metric)]
+    return list(dict.fromkeys(["started", "name", "seed", "status", *asked, metric, "folder"]))
+
+
+def record(runs: Runs, run: Result, columns: list[str] | None) -> dict[str, Any]:
+    """A run for another program: all that is known, or some of it."""
+    if columns is None:
+        facts = {name: fact(run) for name, fact in FACTS.items()} | {"started": run.started}
+        return {**facts, "metrics": run.metrics, "settings": runs.settings(run)}
+    values = {name: runs.value(run, name) for name in columns}
+    return {name: None if value is MISSING else value for name, value in values.items()}
+
+
+def print_table(runs: Runs, columns: list[str]) -> None:
+    rows = [[HEADINGS.get(name, name) for name in columns]]
+    rows += [[figure(run, name) or cell(runs.value(run, name)) for name in columns] for run in runs.found]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def cell(value: Any) -> str:
+    if value is MISSING:
+        return "-"
+    return harmless(f"{value:.6g}" if isinstance(value, float) else show(value))
+
+
+def figure(run: Result, name: str) -> str | None:
+    """A metric, to four decimals."""
+    return f"{run.metrics[name]:.4f}" if name in run.metrics else None

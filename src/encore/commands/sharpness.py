@@ -4,12 +4,13 @@ import argparse
 import math
 from pathlib import Path
 
+from encore.config.named_runs import a_run
 from encore.errors import ConfigError
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="run folders, or folders of runs")
+    parser.add_argument("runs", nargs="+", type=a_run, metavar="RUN_OR_FOLDER", help="runs, or folders of runs")
     parser.add_argument("--by", nargs="+", metavar="SETTING", help="settings that define a group (all that differ)")
     parser.add_argument("--out", type=Path, default=Path("sharpness"), help="folder to write (sharpness)")
     parser.add_argument("--tolerance", type=float, default=1e-3, help="tolerance for the eigenvalue's residual (0.001)")

@@ -83,7 +83,7 @@ def resolved(cfg: DictConfig) -> dict:
     check(values, set(references(OmegaConf.to_container(cfg, resolve=False))))
     canonical(values)
     if values.get("init_from") is not None:
-        values["init_from"] = weights_file(values["init_from"])
+        values["init_from"] = weights_file(values["init_from"], values["runs_dir"])
     # What it means here is part of what ran.
     values["trainer"]["accelerator"] = resolve(values["trainer"].get("accelerator", "auto"))
     return values

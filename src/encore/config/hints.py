@@ -2,7 +2,8 @@
 
 RESUME = "a run resumes by itself: the same command continues it from its last checkpoint"
 NAMED = (
-    "a run's folder is named by its data, model and optimiser, its seed and fingerprint; runs_dir=… puts runs elsewhere"
+    "a run's folder is named by its data, model and optimiser, what differs from the defaults, seed and fingerprint; "
+    "runs_dir=… puts runs elsewhere"
 )
 RERUN = "`encore reproduce RUN` runs a recorded run again and compares"
 NET = "model=NAME is the net itself, and optim=NAME and scheduler=NAME stand beside it"

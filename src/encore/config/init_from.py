@@ -3,17 +3,20 @@
 from glob import escape
 from pathlib import Path
 
+from encore.config.named_runs import the_one
 from encore.errors import InputError
 
 BEST = Path("checkpoints") / "best.ckpt"  # of a run
+FREED = "freed.json"
 SHOWN = 3  # folders in a message
 
 
-def weights_file(named: str) -> str:
+def weights_file(named: str, runs_dir: str = "runs") -> str:
     """The file that is read.
 
     Args:
-        named: a file, or a run's folder, or the beginning of its path if no other run's begins so.
+        named: a file, or a run's folder, or the beginning of its path, name or fingerprint if no other run's begins so.
+        runs_dir: where runs are that are named by less than their path.
 
     Raises:
         InputError: there is no such file or run, or there are several.
@@ -22,6 +25,8 @@ def weights_file(named: str) -> str:
     if place.is_file():
         return named
     found = [place] if is_run(place) else beginning(place)
+    if not found and not place.exists() and (only := the_one(named, Path(runs_dir))) is not None:
+        found = [only]
     if not found:
         what = "is no file and no run's folder" if place.exists() else "is not there"
         raise InputError(
@@ -32,7 +37,12 @@ def weights_file(named: str) -> str:
         shown = ", ".join(run.name for run in found[:SHOWN]) + (" …" if len(found) > SHOWN else "")
         raise InputError(f"init_from={named} is the beginning of {len(found)} runs ({shown}): name one")
     if not (file := found[0] / BEST).is_file():
-        raise InputError(f"init_from={named}: {found[0]} has no {BEST}; only a run with callbacks.checkpoint has it")
+        why = (
+            "its checkpoints were freed"
+            if (found[0] / FREED).exists()
+            else "only a run with callbacks.checkpoint has it"
+        )
+        raise InputError(f"init_from={named}: {found[0]} has no {BEST}; {why}")
     return str(file)
 
 
@@ -41,7 +51,8 @@ def is_run(folder: Path) -> bool:
 
 
 def beginning(place: Path) -> list[Path]:
-    """The runs whose folders' paths begin so."""
+    """The runs whose folders' paths begin so, the folder of their settings left out or not."""
     if not place.name:
         return []
-    return [folder for folder in sorted(place.parent.glob(f"{escape(place.name)}*")) if is_run(folder)]
+    begun = f"{escape(place.name)}*"
+    return [folder for way in (begun, f"*/{begun}") for folder in sorted(place.parent.glob(way)) if is_run(folder)]

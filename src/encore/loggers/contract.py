@@ -19,6 +19,8 @@ class Identity:
     fingerprint: str
     folder: Path
     seed: int
+    settings: str  # those that differ from the defaults, such as lr0.003-w64; empty if none do
+    runs_dir: Path
     key: str  # 32 hexadecimal digits, unique to this folder: kept when the run is resumed, new with `fresh=true`
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 
 from encore.config.build import build
+from encore.config.naming import run_name, settings_name
 from encore.config.packages import needs
 from encore.errors import ConfigError, InputError
 from encore.files import make_folder, read_json
@@ -61,8 +62,10 @@ def identity(cfg: dict, folder: Path, journal: Journal) -> Identity:
         fingerprint = str(read_json(folder / "result.json")["fingerprint"])
     except InputError:
         fingerprint = ""  # a folder without a run
-    name = f"{cfg['data']['name']}-{cfg['model']['name']}-{cfg['optim']['name']}"
-    return Identity(name, fingerprint, folder.resolve(), cfg["seed"], journal.key or uuid.uuid4().hex)
+    return Identity(
+        run_name(cfg), fingerprint, folder.resolve(), cfg["seed"], settings_name(cfg), Path(cfg["runs_dir"]).resolve(),
+        journal.key or uuid.uuid4().hex,
+    )  # fmt: skip
 
 
 def build_foreign(recipe: dict, what: str, run: Identity, journal: Journal) -> Logger:

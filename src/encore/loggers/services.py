@@ -33,8 +33,8 @@ class Service:
 
 
 def title(run: Identity) -> str:
-    """A run's name and folder, in one line."""
-    return f"{run.name} {run.folder.name}"
+    """A run's name, settings and folder, in one line."""
+    return " ".join(filter(None, (run.name, run.settings, run.folder.name)))
 
 
 def tags(run: Identity) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def wandb_run(run: Identity) -> dict[str, Any]:
     often = {"x_transaction_log_flush_interval": 0.5}
     known = often.keys() & wandb.Settings.model_fields.keys()
     settings = {"settings": wandb.Settings(**often)} if known else {}
-    return {"name": title(run), "save_dir": str(run.folder.parents[1]), **settings}
+    return {"name": title(run), "save_dir": str(run.runs_dir), **settings}
 
 
 def finish_wandb(logger: Any, well: bool) -> None:

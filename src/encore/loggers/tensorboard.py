@@ -88,8 +88,13 @@ class TensorBoard(TensorBoardLogger):
 
     @rank_zero_only
     def conclude(self, settings: dict[str, Any], metrics: dict[str, float]) -> None:
-        """Show the settings and final metrics under HPARAMS; the metrics themselves are already logged."""
-        for summary in hparams(settings, metrics):
+        """Show the settings under HPARAMS; the metrics themselves are already logged.
+
+        Of several runs' lists of columns TensorBoard would take the first alone. Without any it has the columns of all
+        runs, and those that differ come first.
+        """
+        _, start, end = hparams(settings, metrics)
+        for summary in (start, end):
             self.writer._get_file_writer().add_summary(summary)
 
     @rank_zero_only

@@ -7,28 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from encore.config.defaults import COSMETIC
 from encore.config.facts import encores_task
 from encore.provenance.closure import CORE, DOTTED, Closure, closure
 from encore.provenance.contents import by_content, check_readable
 from encore.provenance.variables import counted
-
-# Settings that decide where a run is stored or how it is shown, and change no bit of its result.
-COSMETIC = (
-    "runs_dir",
-    "data_dir",
-    "fresh",
-    "steps_per_execution",
-    "logger",
-    "claims",
-    "callbacks.progress",
-    "callbacks.checkpoint.every_n_steps",
-    "callbacks.checkpoint.every_n_minutes",
-    "callbacks.checkpoint.min_seconds_between",
-    "data.axes",
-    "data.num_workers",
-    "data.resident",
-    "trainer.profile",
-)
 
 # Callbacks whose behaviour does not depend on the run's length.
 SAME_AT_ANY_LENGTH = {

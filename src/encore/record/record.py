@@ -8,20 +8,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from encore.config.naming import run_name, settings_name
 from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
-from encore.files import OF_WRITING, NotWritten, make_folder, read_whole, write_text, writing
+from encore.files import OF_WRITING, NotWritten, make_folder, read_json, read_whole, write_text, writing
 from encore.provenance.fingerprint import Identity, identity, lineage
 from encore.provenance.trust import LARGEST
 from encore.provenance.undeclared import Loaded, now, told
 from encore.record import seal
 from encore.record.lock import check_held, held, remedy
 from encore.record.own_files import check_own, remove_debris, remove_own
-from encore.record.reading import read_manifest
+from encore.record.reading import RESULT, read_manifest
 from encore.record.result import Result, readable
 from encore.terminal import start_logging, stop_logging
 
@@ -73,7 +75,7 @@ class Record:
         Loaded.begin()
         known = known or identity(cfg)
         folder = folder_of(cfg, known.mark)
-        check_name(folder)
+        check_name(cfg["runs_dir"])
         record = cls(folder, cfg, known)
         if record.finished_before():  # nothing is written, so no lock is needed
             yield record
@@ -211,19 +213,22 @@ class Record:
             self.result.write()
 
     def discard(self) -> None:
-        """Remove the folder, and the experiment's folder if it is then empty."""
+        """Remove the folder, and those of its settings and kind if they are then empty."""
         stop_logging()
         shutil.rmtree(self.folder)
-        if not any(self.folder.parent.iterdir()):
-            self.folder.parent.rmdir()
+        runs_dir, above = folder_of_kind(self.cfg).parent, self.folder.parent
+        while above != runs_dir and not any(above.iterdir()):
+            above.rmdir()
+            above = above.parent
 
     def shorter(self) -> Result | None:
         """The longest finished run that this one would extend: identical except for fewer epochs."""
         if self.result.lineage is None or self.cfg["fresh"]:
             return None
+        kind = folder_of_kind(self.cfg)
         relatives = [
             held
-            for folder in self.folder.parent.iterdir()
+            for folder in (each.parent for depth in ("*", "*/*") for each in kind.glob(f"{depth}/{RESULT}"))
             if folder != self.folder and (held := unaltered(folder)) is not None
             if held.status == "finished" and held.lineage == self.result.lineage and not held.stopped_early
             if not held.undeclared
@@ -261,32 +266,57 @@ def reason(problem: OSError, folder: Path) -> OSError:
     return problem
 
 
-def run_name(cfg: dict) -> str:
-    """A run's name: its data, model and optimiser; a task that brings its own replaces those."""
-    model = cfg["model"]["name"]
-    if model == "none":
-        model = cfg["task"].get("name") or cfg["task"]["_target_"].rpartition(".")[2]
-    return "-".join(name for name in (cfg["data"]["name"], model, cfg["optim"]["name"]) if name != "none")
-
-
-def check_name(folder: Path) -> None:
+def check_name(runs_dir: str) -> None:
     """Raise ConfigError for a name that the system's locale cannot read: TensorBoard and others take UTF-8 alone."""
     try:
-        str(folder).encode()
+        runs_dir.encode()
     except UnicodeEncodeError as problem:
         raise ConfigError(
-            f"runs_dir: {str(folder.parents[1])!r} is no UTF-8, or the locale here is not: "
+            f"runs_dir: {runs_dir!r} is no UTF-8, or the locale here is not: "
             "PYTHONUTF8=1 in front of the command reads names as UTF-8"
         ) from problem
 
 
 def folder_of(cfg: dict, mark: str) -> Path:
-    """The folder of a run; with `fresh`, the next free one, or one that `fresh` started and did not finish."""
-    folder = Path(cfg["runs_dir"]) / run_name(cfg) / f"seed{cfg['seed']}-{mark[:SHOWN]}"
+    """The folder of a run: where it lies already, whatever it was named after there, or else one of its settings.
+
+    With `fresh`, the next free one beside that, or one that `fresh` started and did not finish.
+    """
+    folder = place_of(cfg, f"seed{cfg['seed']}-{mark[:SHOWN]}")
     if not cfg["fresh"]:
         return folder
     beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
     return next(path for path in itertools.chain([folder], beside) if not path.exists() or left_unfinished(path))
+
+
+def place_of(cfg: dict, name: str) -> Path:
+    """Where a run of this name lies, a finished one first; below its settings if it is nowhere yet.
+
+    Settings are named by how they differ from defaults, which can change while the run stays the same.
+    """
+    top = folder_of_kind(cfg)
+    named = top / settings_name(cfg) / name
+    if has_finished(named):
+        return named
+    there = [folder for folder in (named, top / name, *top.glob(f"*/{escape(name)}")) if holds_run(folder)]
+    return next(filter(has_finished, there), there[0] if there else named)
+
+
+def folder_of_kind(cfg: dict) -> Path:
+    """The folder in which all runs of the same data, model and optimiser lie."""
+    return Path(cfg["runs_dir"]) / run_name(cfg)
+
+
+def holds_run(folder: Path) -> bool:
+    return (folder / RESULT).exists() or (folder / seal.FILE).exists()
+
+
+def has_finished(folder: Path) -> bool:
+    """Whether a folder says so; what it says is checked where it is used."""
+    try:
+        return bool(read_json(folder / RESULT)["status"] == "finished")
+    except (InputError, KeyError, TypeError):
+        return False
 
 
 def left_unfinished(folder: Path) -> bool:

@@ -66,6 +66,12 @@ class Result:
         seal.check_result(folder, held)
         return result
 
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of all runs, around that of this run's kind."""
+        above = self.folder.parents
+        return next((folder.parent for folder in above if folder.name == self.name), above[0])
+
     def write(self) -> None:
         """Write `result.json` in one step; of a run that is over, after its seal."""
         held = {k: v for k, v in vars(self).items() if k != "folder"}

@@ -20,6 +20,7 @@ from encore.files import read_json, read_whole, sha256, write_text
 from encore.provenance import contents
 
 FILE, SIGNATURE = "record.sha256", "record.sha256.sig"
+FREED = "freed.json"  # files that were removed later on purpose, and when
 # A run that has one of these is over, and sealed.
 OVER = ("finished", "diverged")
 # What every figure comes with; the rest is checked where it is used.
@@ -32,11 +33,16 @@ BOUND = (
 LINE, SIZE = re.compile(r"([0-9a-f]{64}) [ *](.+)"), re.compile(r"# (\d+) bytes: (.+)")
 LARGEST = 2**24  # bytes of a seal; a line has about a hundred
 LARGE = 2**20  # bytes, from which on a file's digest is remembered between processes
+CHECKPOINT = re.compile(r"checkpoints/[^/]+\.ckpt")
 NAME = re.compile(r"seed-?\d+-([0-9a-f]{10})(-\d+)?")  # of a run's folder
 
 
 class Altered(InputError):
     """A record is not what it was when its run was over."""
+
+
+class Freed(InputError):
+    """What is asked for was removed on purpose; the rest of the record is as it was."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,17 @@ def check(folder: Path, *names: str) -> None:
     """Check files that are read against the folder's seal, if it has one.
 
     Raises:
+        Freed: they were removed on purpose.
         Altered: they are not what they were, or were not there.
     """
     held = read(folder)
+    if any(map(CHECKPOINT.fullmatch, names)):
+        removed = freed(folder)
+        if gone := [name for name in names if name in removed]:
+            raise Freed(
+                f"{folder}: {' and '.join(gone)} freed on {removed[gone[0]][:10]} (encore runs --keep-best); "
+                "fresh=true trains the run again, beside it"
+            )
     if held is not None and (wrong := differing(folder, held, names)):
         raise Altered(f"{folder}: {', '.join(wrong)} since the run was over ({FILE})")
 
@@ -116,7 +130,22 @@ def check_all(folder: Path) -> None:
     """The same for every file that the seal lists, or that is there and would be listed."""
     held = read(folder)
     if held is not None:
-        check(folder, *held, *(name for name in bound(folder) if name not in held))
+        removed = freed(folder)
+        check(
+            folder,
+            *(name for name in held if name not in removed),
+            *(name for name in bound(folder) if name not in held),
+        )
+
+
+def freed(folder: Path) -> dict[str, str]:
+    """Files that were removed on purpose, with the time; those that are there again do not count."""
+    try:
+        known = read_json(folder / FREED)
+    except InputError:
+        return {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {name: str(when) for name, when in entries if CHECKPOINT.fullmatch(name) and not (folder / name).exists()}
 
 
 def differing(folder: Path, held: dict[str, Sealed], names: Iterable[str]) -> list[str]:

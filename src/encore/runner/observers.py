@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from encore.config.facts import leaves
+from encore.config.defaults import changed, of_model
+from encore.config.facts import MISSING, look_up, show
 from encore.loggers.lifecycle import begin
 from encore.record.manifest import Manifest
 from encore.record.record import Record
@@ -16,8 +17,11 @@ from encore.runner.metric_tables import write_tables
 from encore.runner.parts import Parts
 from encore.runner.ranks import Ranks
 
-# Settings without a column in HPARAMS: where a run is stored, what it loads from, what watches it.
-NO_COLUMN = {"runs_dir", "data_dir", "fresh", "_target_", "train", "test", "sha256", "callbacks", "logger", "metrics"}
+# Settings with a column in HPARAMS in every run; the others have one where they differ from the defaults.
+ALWAYS = (
+    "data.name", "model.name", "optim.name", "optim.lr", "optim.weight_decay", "data.batch_size", "trainer.max_epochs",
+    "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,15 @@ def example(parts: Parts) -> Any:
 
 
 def columns(cfg: dict) -> dict[str, int | float | str]:
-    """Settings that are numbers, texts or switches, by dotted path."""
-    shown = ((path, value) for path, value in leaves(cfg) if NO_COLUMN.isdisjoint(path.split(".")))
-    return {path: value for path, value in shown if isinstance(value, int | float | str)}
+    """The settings by which runs are compared, by dotted path: a handful, the model's own, and all that differ.
+
+    TensorBoard leaves a run without a value out of some of its pictures: the model's own settings are varied often.
+    """
+    always = {path: value for path in ALWAYS if (value := look_up(cfg, path)) is not MISSING}
+    shown = {**always, **of_model(cfg), **changed(cfg)}
+    return {path: value if isinstance(value, int | float | str) else text(value) for path, value in shown.items()}
+
+
+def text(value: Any) -> str:
+    """A value that TensorBoard has no type for."""
+    return f"[{', '.join(map(show, value))}]" if isinstance(value, list) else show(value)

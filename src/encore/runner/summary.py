@@ -137,7 +137,7 @@ def after(result: Result) -> None:
         chosen,
         result.folder,
         tensorboard(),
-        result.folder.parent.parent,
+        result.runs_dir,
     )
 
 

@@ -1,17 +1,12 @@
 """Finds runs below folders."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
+from encore.config.named_runs import find
 from encore.errors import InputError
-from encore.record import seal
 from encore.record.result import Result
-
-
-def find(folder: Path) -> Iterator[Path]:
-    """Run folders below a folder, in order of path; also those that have lost their result."""
-    yield from sorted(Path(place) for place, _, names in os.walk(folder) if {"result.json", seal.FILE} & set(names))
 
 
 def folders_of(given: Path) -> list[Path]:

@@ -1,0 +1,189 @@
+"""What of a run's config differs from the defaults of the parts that it chose.
+
+The defaults are read from the configs' files, each once in a process, and not composed: this costs milliseconds. They
+are a function of the config alone, so that a recipe and the same settings typed by hand differ in the same settings.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from encore.config import places
+from encore.config.facts import MISSING, leaves, look_up
+
+# Settings that decide where a run is stored or how it is shown, and change no bit of its result.
+COSMETIC = (
+    "runs_dir",
+    "data_dir",
+    "fresh",
+    "steps_per_execution",
+    "logger",
+    "claims",
+    "callbacks.progress",
+    "callbacks.checkpoint.every_n_steps",
+    "callbacks.checkpoint.every_n_minutes",
+    "callbacks.checkpoint.min_seconds_between",
+    "data.axes",
+    "data.num_workers",
+    "data.resident",
+    "trainer.profile",
+)
+# Besides these: what belongs to the machine, or is told by its effect or by a run's name.
+UNTOLD = (
+    *COSMETIC, "seed", "threads", "trainer.accelerator", "vars", "code", "files", "data.sha256", "task.metrics",
+    "data.name", "model.name", "optim.name",
+)  # fmt: skip
+UNTOLD_PATHS = tuple(f"{path}." for path in UNTOLD)
+NAMED = ("data", "model", "optim", "scheduler")  # parts that have a name
+BY_NAME = ("augment", "callbacks")  # groups whose parts have one
+PROJECT = "project/default"
+INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
+
+
+def changed(cfg: dict) -> dict[str, Any]:
+    """Settings that differ from the defaults of the chosen parts, by dotted path; what was chosen is one of them.
+
+    The data, the model and the optimiser are told by a run's name, and the seed is not told either.
+    """
+    usual = Defaults(cfg)
+    found: dict[str, Any] = usual.parts()
+    for path, value in leaves(cfg):
+        if path.startswith(UNTOLD_PATHS) or path in (*UNTOLD, *BY_NAME) or path.endswith("_target_"):
+            continue
+        if not same(value, look_up(usual.settings, path), cfg):
+            found[path] = value
+    return found
+
+
+def of_model(cfg: dict) -> dict[str, Any]:
+    """The model's settings that follow from nothing else, by dotted path."""
+    usual = Defaults(cfg).settings.get("model", {})
+    follows = [key for key, value in usual.items() if "${" in str(value) or key in ("name", "_target_")]
+    return {f"model.{path}": value for path, value in leaves(cfg["model"]) if path.partition(".")[0] not in follows}
+
+
+def same(value: Any, default: Any, cfg: dict) -> bool:
+    """Whether a setting is at its default; where that is a computed one, it counts as such."""
+    if isinstance(default, str) and (reference := INTERPOLATION.fullmatch(default)):
+        default = look_up(cfg, reference[1])
+    if default is MISSING or default is None:
+        return value is None or value == {}
+    if isinstance(value, dict) and isinstance(default, dict):
+        return all(same(value.get(key), default.get(key), cfg) for key in value.keys() | default.keys())
+    return bool(value == default) or "${" in str(default)
+
+
+class Defaults:
+    """What the files of the chosen parts hold.
+
+    Attributes:
+        settings: of all of them.
+    """
+
+    def __init__(self, cfg: dict) -> None:
+        self.cfg, self.folders = cfg, places.every()
+        self.chosen = self.choices()
+        self.task = self.task_option()
+        parts = {group: [str(look_up(cfg, f"{group}.name"))] for group in NAMED}
+        parts |= {"task": [self.task or self.chosen["task"]], "trainer": [self.chosen["trainer"]]}
+        self.settings = {
+            key: value for key, value in self.contents("train").items() if key not in ("defaults", "hydra")
+        }
+        for group, options in parts.items():
+            for option in options:
+                self.settings[group] = merged(self.settings.get(group), self.read(group, option))
+        for group in BY_NAME:
+            options = [*self.options(group), *self.options(group) & (cfg.get(group) or {}).keys(), *self.chosen[group]]
+            for option in options:  # the part's own file says more than another's in which it stands, too
+                self.settings[group] = merged(self.settings.get(group), self.read(group, option))
+        # As in Hydra, what a project has in all its runs comes on top.
+        self.settings = merged(self.settings, self.contents(PROJECT))
+
+    def choices(self) -> dict[str, Any]:
+        """The options that are chosen where nothing is said, by their groups."""
+        found: dict[str, Any] = {}
+        for name in ("train", PROJECT):
+            for entry in self.contents(name).get("defaults") or ():
+                for group, option in entry.items() if isinstance(entry, dict) else ():
+                    found[group.removeprefix("override ").lstrip("/")] = option
+        return found | {group: listed(found.get(group)) for group in BY_NAME}
+
+    def parts(self) -> dict[str, Any]:
+        """What was chosen that is not chosen where nothing is said."""
+        found: dict[str, Any] = {}
+        if self.task != self.chosen["task"]:
+            found["task"] = self.task or str(look_up(self.cfg, "task._target_")).rpartition(".")[2]
+        if (name := look_up(self.cfg, "scheduler.name")) not in (self.chosen.get("scheduler"), MISSING):
+            found["scheduler.name"] = name
+        for group in BY_NAME:
+            if names := self.chosen_in(group):
+                found[group] = names
+        return found
+
+    def chosen_in(self, group: str) -> list[str]:
+        """The names of the parts that a group has on top of its standard ones: of an option, or each of its own."""
+        standard = {key for option in self.chosen[group] for key in self.read(group, option)}
+        left = {key: recipe for key, recipe in (self.cfg.get(group) or {}).items() if recipe and key not in standard}
+        names = []
+        for option in sorted(self.options(group), key=lambda option: (-len(self.read(group, option)), option)):
+            own = {key: recipe for key, recipe in self.read(group, option).items() if key not in standard}
+            if own and all(key in left and same(left[key], recipe, self.cfg) for key, recipe in own.items()):
+                names.append(option)
+                self.settings[group] = merged(self.settings[group], own)
+                left = {key: recipe for key, recipe in left.items() if key not in own}
+        return [*names, *left]
+
+    def task_option(self) -> str | None:
+        """The option of the task's class, the default one first; None if no option is of it."""
+        target, usual = look_up(self.cfg, "task._target_"), self.chosen["task"]
+        for option in (usual, *sorted(self.options("task"))):
+            if self.read("task", option).get("_target_") == target:
+                return str(option)
+        return None
+
+    def options(self, group: str) -> set[str]:
+        return {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
+
+    def read(self, group: str, option: str, within: tuple[str, ...] = ()) -> dict[str, Any]:
+        """An option's settings, on those of the options that it is made from; nothing if there is no such file."""
+        held = self.contents(f"{group}/{option}")
+        found: dict[str, Any] = {}
+        for entry in held.get("defaults") or ():
+            if isinstance(entry, str) and entry not in ("_self_", option, *within):
+                found = merged(found, self.read(group, entry.partition("@")[0], (*within, option)))
+        return merged(found, {key: value for key, value in held.items() if key != "defaults"})
+
+    def contents(self, name: str) -> dict[str, Any]:
+        """What a config's file holds; nothing where there is none."""
+        for folder in self.folders if ".." not in name else ():
+            try:
+                file = folder / f"{name}.yaml"
+                seen = file.stat()
+                return parsed(file, seen.st_mtime_ns, seen.st_size)
+            except (OSError, ValueError):  # none, or no name of one
+                continue
+        return {}
+
+
+def listed(option: Any) -> list[str]:
+    return option if isinstance(option, list) else [option] if option else []
+
+
+@lru_cache(maxsize=1000)
+def parsed(file: Path, *_: int) -> dict[str, Any]:
+    """Read a file; the numbers say which content is meant."""
+    try:
+        held = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError:
+        return {}  # a part that the run cannot have chosen
+    return held if isinstance(held, dict) else {}
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Settings on others, as Hydra merges them."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: merged(below.get(key), value) for key, value in above.items()}
