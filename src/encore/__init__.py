@@ -1,10 +1,14 @@
 """Encore: reproducible deep-learning research."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
+
     from encore.record.result import Result
+    from encore.use.model import Model
 
 
 def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
@@ -25,3 +29,21 @@ def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
 
     places.extend_path()
     return execute(config_from(overrides))
+
+
+def load(run: str | Path, device: "str | torch.device | None" = None, data_dir: str | Path | None = None) -> "Model":
+    """A finished run's model, ready to predict: `encore.load("runs/…").predict(arrays).labels`.
+
+    Args:
+        run: its folder.
+        device: where to compute, such as `cpu` or `cuda:1`; by default where it was trained, or the best there is.
+        data_dir: folder of the data, if they have moved; needed for `.data` alone.
+
+    Raises:
+        encore.errors.EncoreError: what is wrong, and what to do.
+    """
+    from encore.config import places
+    from encore.use import model
+
+    places.extend_path()
+    return model.load(run, device, data_dir)
