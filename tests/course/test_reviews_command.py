@@ -60,8 +60,8 @@ def test_texts_are_read_from_the_standard_input_a_line_each(go, folder):
 @pytest.mark.parametrize(
     ("words", "typed", "code", "message"),
     [
-        (["predict", "-"], b"", 3, "there is no text to read"),
-        (["predict", "-"], b"caf\xe9\n", 3, "the text is not UTF-8"),
+        (["predict", "-"], b"", 3, "holds no text"),
+        (["predict", "-"], b"caf\xe9\n", 3, "cannot be read as text in UTF-8"),
         (["words", "--out", "words.xyz"], b"", 1, "must end in .png, .svg or .pdf"),
         (["words", "--least", "100000"], b"", 3, "occur 100000 times or more"),
         (["mistakes", "--out", "page.txt"], b"", 1, "must end in .html"),
@@ -79,7 +79,7 @@ def test_a_run_that_reads_no_reviews_is_refused(go, run, tmp_path):
     other = run({"debug": "fast"})
     code, _, complained = go("predict", other.folder, "fine")
     assert code == 3
-    assert "is no run of task=binary on data=imdb" in complained
+    assert "reads no texts" in complained
 
 
 def test_the_words_of_the_greatest_weight_are_drawn(go, folder, tmp_path):

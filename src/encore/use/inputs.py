@@ -1,6 +1,6 @@
 """Raw examples as a net's inputs, by what a run recorded of its data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encore.config.build import build
 from encore.data.batch import Inputs as Batch
 from encore.data.contract import Source
 from encore.data.layout import arranged
@@ -143,10 +142,6 @@ class Inputs:
         affine = self.arrays[ALONE].affine
         assert affine is not None
         return affine.to(device)(source.read(indices.tolist()).to(device))
-
-    def from_text(self, texts: Sequence[str], recipe: dict) -> Source:
-        """Texts as a source: `data.from_text` makes the arrays of them that the dataset has."""
-        return self.named(build(recipe, list(texts), what="data.from_text"))
 
 
 def is_bytes(values: Tensor) -> bool:

@@ -1,8 +1,8 @@
 """A finished run's model, to be used: `encore.load`."""
 
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from encore.config.accelerator import at_hand
 from encore.config.build import build
+from encore.config.compose import with_data_from
 from encore.config.facts import encores_task
 from encore.data.contract import Source
 from encore.data.offline import downloads_refused
@@ -138,6 +139,31 @@ class Model:
         if self.inputs is None:
             return self.predictions(torch.as_tensor(examples))
         return self.predictions(self.inputs.source(examples))
+
+    def texts(self, texts: Sequence[str]) -> Source:
+        """Texts as raw examples, by the dataset's `data.from_text`.
+
+        Raises:
+            InputError: the model reads no texts, or these cannot be read.
+        """
+        if self.from_text is None or self.inputs is None:
+            raise InputError(
+                f"{self.folder} reads no texts: data.from_text in the dataset's config names what makes arrays of them "
+                "(docs/data.md)"
+            )
+        return self.inputs.named(build(self.from_text, list(texts), what="data.from_text"))
+
+    @cached_property
+    def from_text(self) -> dict[str, Any] | None:
+        """The recipe of what makes arrays of texts; None for a model that reads none.
+
+        A run from before there was such a setting has that of its dataset's own config.
+        """
+        recipe: dict[str, Any] | None = self.config["data"].get("from_text")
+        if recipe is None and "inputs" not in self.held and self.config["data"].get("inputs") is not None:
+            with suppress(ConfigError):
+                recipe = with_data_from({"data": self.config["data"]["name"]})["data"].get("from_text")
+        return recipe
 
     def predictions(self, source: Source | Tensor) -> Predictions:
         """The same of a source, or of a net's inputs as they are."""
