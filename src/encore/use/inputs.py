@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from encore.data.batch import Inputs as Batch
+from encore.data.batch import AnyBatch
 from encore.data.contract import Source
 from encore.data.layout import arranged
 from encore.data.named.fields import DTYPES
@@ -132,16 +132,15 @@ class Inputs:
             raise InputError("the model was trained on bytes: give uint8, from 0 to 255")
         return ArraySource(found.to(array.dtype), torch.zeros(len(found)), self.classes)
 
-    def batch(self, source: Source, indices: Tensor, device: torch.device) -> Batch:
-        """The net's inputs of some examples."""
+    def batch(self, source: Source, indices: Tensor, device: torch.device) -> AnyBatch:
+        """The net's inputs of some examples, and their targets; None where the source has none."""
         if isinstance(source, NamedSource):
-            fields = [field for field in source.fields if not field.is_target]
             affines = {name: array.affine for name, array in self.arrays.items() if array.affine is not None}
-            arrays, lengths = source.raw(indices)
-            return Assembly(fields, affines, device)((arrays, lengths))[0]
+            return Assembly(source.fields, affines, device)(source.raw(indices))
         affine = self.arrays[ALONE].affine
         assert affine is not None
-        return affine.to(device)(source.read(indices.tolist()).to(device))
+        inputs = affine.to(device)(source.read(indices.tolist()).to(device))
+        return inputs, source.targets[indices].to(device)
 
 
 def is_bytes(values: Tensor) -> bool:

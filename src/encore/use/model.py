@@ -15,6 +15,7 @@ from encore.config.accelerator import at_hand
 from encore.config.build import build
 from encore.config.compose import with_data_from
 from encore.config.facts import encores_task
+from encore.data.batch import AnyBatch
 from encore.data.contract import Source
 from encore.data.offline import downloads_refused
 from encore.errors import ConfigError, InputError
@@ -165,34 +166,32 @@ class Model:
                 recipe = with_data_from({"data": self.config["data"]["name"]})["data"].get("from_text")
         return recipe
 
-    def predictions(self, source: Source | Tensor) -> Predictions:
-        """The same of a source, or of a net's inputs as they are."""
-        return predictions(self.task, self.outputs(source), self.classes)
+    def predictions(self, source: Source | Tensor, indices: Tensor | None = None) -> Predictions:
+        """The same of some examples of a source, or all, or of a net's inputs as they are."""
+        return predictions(self.task, self.outputs(source, indices), self.classes)
 
     def outputs(self, source: Source | Tensor, indices: Tensor | None = None) -> Tensor:
         """The net's outputs for some examples, or all, on the CPU, computed as in the run's test."""
         indices = torch.arange(len(source)) if indices is None else indices
         if not len(indices):
             raise InputError("there are no examples")
-        found = []
+        precision, found = self.trainer.precision_plugin, []
         with self.computing():
-            for chunk in indices.split(self.config["data"].get("eval_batch_size", 1024)):
-                found.append(self.forward(self.batch(source, chunk)))
+            for inputs, _ in self.batches(source, indices):
+                with precision.forward_context():
+                    found.append(self.task(precision.convert_input(inputs)))
         if not all(isinstance(part, Tensor) for part in found):
             raise InputError(f"{self.folder}: its net's outputs are no tensor: call model.task itself")
         return joined(found)
 
-    def batch(self, source: Source | Tensor, indices: Tensor) -> Any:
-        """The net's inputs of some examples, on its device."""
-        if isinstance(source, Tensor):
-            return source[indices].to(self.device)
-        assert self.inputs is not None
-        return self.inputs.batch(source, indices, self.device)
-
-    def forward(self, inputs: Any) -> Any:
-        precision = self.trainer.precision_plugin
-        with precision.forward_context():
-            return self.task(precision.convert_input(inputs))
+    def batches(self, source: Source | Tensor, indices: Tensor) -> Iterator[AnyBatch]:
+        """Batches of some examples on the device, as in the run's test."""
+        for chunk in indices.split(self.config["data"].get("eval_batch_size", 1024)):
+            if isinstance(source, Tensor):
+                yield source[chunk].to(self.device), None
+            else:
+                assert self.inputs is not None
+                yield self.inputs.batch(source, chunk, self.device)
 
     @contextmanager
     def computing(self) -> Iterator[None]:

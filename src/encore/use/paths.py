@@ -75,9 +75,9 @@ def objection(file: Path) -> str | None:
     """Why a file cannot be read, if that can be seen from outside."""
     if file.is_file():
         return None
-    if file.is_symlink():
-        return f"{shown(file)} is a link that leads nowhere"
-    return f"{shown(file)} is no regular file" if file.exists() else f"there is no file {shown(file)}"
+    if file.exists():
+        return f"{shown(file)} is no regular file"
+    return f"{shown(file)} is a link that leads nowhere" if file.is_symlink() else f"there is no file {shown(file)}"
 
 
 def typed(prompt: str) -> list[str]:
