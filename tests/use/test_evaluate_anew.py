@@ -57,6 +57,7 @@ def test_every_score_is_what_scikit_learn_gives(typed, digits, tmp_path):
         assert str(out) in said
 
 
+@pytest.mark.slow
 def test_another_dataset_of_the_same_shape(typed, run, tmp_path):
     random = np.random.default_rng(0)
     for name, kind in (("own", np.uint8), ("other", np.uint8), ("floats", np.float32)):
@@ -68,15 +69,16 @@ def test_another_dataset_of_the_same_shape(typed, run, tmp_path):
          "trainer.max_epochs": 20, "optim.lr": 0.02, "model": "softmax"}
     )  # fmt: skip
 
-    def on(name, *words):
+    def on(name, *words, split=None):
         other = ["npz", f"data.path={tmp_path / name}.npz", "data.shape=[5]", "data.num_classes=2", *words]
-        return typed(evaluate.main, found.folder, "--data", *other)
+        return typed(evaluate.main, found.folder, "--data", *other, *(["--split", split] if split else []))
 
     code, said, _ = on("other")
     assert code == 0
     accuracy = float(said.splitlines()[2].split()[1])
     assert accuracy > 0.7
-    assert "the test set of npz: 12 examples" in said
+    assert "on all of npz: 60 examples" in said
+    assert "the test set of npz: 12 examples" in on("other", split="test")[1]
     code, said, _ = on("other", "data.classes=[high,low]")  # who numbers them the other way round
     assert float(said.splitlines()[2].split()[1]) == pytest.approx(1 - accuracy, abs=1e-3)
     code, _, complained = on("floats")

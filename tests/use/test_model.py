@@ -60,6 +60,7 @@ def test_digits(run):
         encore.load(found.folder, device="xyz")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", KINDS)
 def test_no_data_are_needed(trained, tmp_path, task):
     names = {"classification": ["cat", "dog", "hen"], "binary": ["no", "yes"]}.get(task)
@@ -87,6 +88,7 @@ def test_no_data_are_needed(trained, tmp_path, task):
         _ = model.data
 
 
+@pytest.mark.slow
 def test_a_run_from_before_its_inputs_were_recorded(trained):
     """An earlier version's manifest has none."""
     found = trained("regression", **{"data.normalize_targets": "standardize"})
@@ -100,6 +102,7 @@ def test_a_run_from_before_its_inputs_were_recorded(trained):
     assert np.array_equal(encore.load(found.folder).predict(raw).values, expected.values)
 
 
+@pytest.mark.slow
 def test_names_of_classes_are_one_for_each_and_make_no_other_run(trained):
     found = trained("classification")
     named = trained("classification", **{"data.classes": ["cat", "dog", "hen"]})
@@ -109,9 +112,18 @@ def test_names_of_classes_are_one_for_each_and_make_no_other_run(trained):
             trained("classification", **{"data.classes": names})
 
 
-def test_what_is_no_finished_run(tmp_path):
+def test_loading_leaves_the_generators_alone_and_runs_no_stranger_s_code(trained):
+    found = trained("classification")
+    before = torch.get_rng_state()
+    encore.load(found.folder)
+    assert torch.equal(torch.get_rng_state(), before)
+    file = found.folder / "config.yaml"
+    file.write_text(file.read_text().replace("encore.models.mlp.MLP", "os.system"))
+    seal.write(found.folder)
+    with pytest.raises(InputError, match="which a recorded config may not name"):
+        encore.load(found.folder)
     with pytest.raises(InputError, match="there is no run folder"):
-        encore.load(tmp_path / "nothing")
+        encore.load(found.folder / "nothing")
 
 
 def test_an_altered_run_is_not_loaded(trained):

@@ -67,6 +67,7 @@ def test_a_picture_too_large_to_be_one(typed, folder, tmp_path, monkeypatch):
     assert "decompression bomb" in complained
 
 
+@pytest.mark.slow
 def test_arrays_csv_and_the_next_best(typed, folder, tmp_path):
     np.save(tmp_path / "two.npy", np.stack([np.full((3, 4, 4), value, np.uint8) for value in (5, 250)]))
     code, said, _ = typed(predict.main, folder, tmp_path / "two.npy", "--csv", "--top", "2")
@@ -80,6 +81,7 @@ def test_arrays_csv_and_the_next_best(typed, folder, tmp_path):
     assert "cannot be read as a NumPy array" in typed(predict.main, folder, tmp_path / "objects.npy")[2]
 
 
+@pytest.mark.slow
 def test_a_table_gives_numbers(typed, run, tmp_path):
     x = np.linspace(0, 1, 40)
     (tmp_path / "some.csv").write_text("a,b,y\n" + "".join(f"{one},{1 - one},{3 * one}\n" for one in x))

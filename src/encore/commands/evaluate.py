@@ -32,7 +32,11 @@ def main() -> int:
         metavar="NAME",
         help="test on another dataset of the same shape: a config's name, and overrides such as data.root=photos",
     )
-    parser.add_argument("--split", choices=("train", "val", "test"), help="test on this split (test)")
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="test on this split (test; of a dataset without a test set, all)",
+    )
     parser.add_argument(
         "--full", action="store_true", help="for classes: top 5, macro F1, NLL, ECE, and a table of the classes"
     )
@@ -63,7 +67,7 @@ def anew(wanted: argparse.Namespace) -> int:
 
     own = None if wanted.data else wanted.data_dir
     model = load(wanted.run, data_dir=own)
-    found = examples(model, wanted.split or "test", wanted.data or (), wanted.data_dir)
+    found = examples(model, wanted.split, wanted.data or (), wanted.data_dir)
     report(model, found, wanted.full, wanted.robustness, wanted.out)
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 
 from encore.config.accelerator import at_hand
@@ -81,7 +82,11 @@ class Model:
         """
         check_unchanged(self.held["data"]["files"], self.config)
         check_config(self.config, self.held, self.folder)
-        with quiet(), downloads_refused("--data-dir says where it is, or encore fetch_data {name} fetches it"):
+        with (
+            quiet(),
+            isolate_rng(),
+            downloads_refused("--data-dir says where it is, or encore fetch_data {name} fetches it"),
+        ):
             data = build_data(self.config)
             if not getattr(data, "by_place", False):
                 data.setup("test")
@@ -112,7 +117,7 @@ class Model:
         cfg, checkpoint = self.config, self.folder / "checkpoints" / BEST
         seal.check(self.folder, f"checkpoints/{BEST}")
         held = weights(checkpoint)
-        with quiet():
+        with quiet(), isolate_rng():  # building seeds the generators, which are the caller's
             task = build_task(cfg)
             if hasattr(task, "adapt_to"):
                 # A task of Encore's takes the targets' normalisation alone.

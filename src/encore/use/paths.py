@@ -47,8 +47,8 @@ def find(given: list[str], suffixes: set[str]) -> Found:
         for file in below(path, found) if is_folder else [path]:
             if is_folder and file.suffix.lower() not in suffixes:
                 found.skipped += 1
-            elif problem := objection(file):
-                found.problems.append(problem)
+            elif said := objection(file):
+                found.problems.append(said)
             else:
                 found.files.append(file)
     if not found.files and not found.problems:

@@ -101,7 +101,7 @@ def array_in(file: Path) -> np.ndarray:
 def the_inputs(inputs: Inputs, held: Mapping[str, np.ndarray], file: Path) -> np.ndarray:
     """The array of an archive that holds the inputs: the only one, or the one that has their name in training."""
     name = (inputs.recipe.get("train") or {}).get("inputs")
-    if name in held:
+    if isinstance(name, str) and name in held:
         return held[name]
     if len(held) == 1:
         return next(iter(held.values()))

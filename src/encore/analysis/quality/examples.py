@@ -26,6 +26,7 @@ OF_TRAINING = {
     "batch_size": "all", "bootstrap": None, "bucket": None, "normalize": "none", "normalize_targets": "none",
     "order": None, "prepare": None,
 }  # fmt: skip
+WHOLE = {"val_fraction": 0.0, "test_fraction": 0.0, "folds": None, "fraction": 1.0}
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,12 @@ class Examples:
     name: str
 
 
-def examples(model: Model, split: str, other: Sequence[str] = (), data_dir: Path | None = None) -> Examples:
+def examples(model: Model, split: str | None, other: Sequence[str] = (), data_dir: Path | None = None) -> Examples:
     """A split's examples.
 
     Args:
         model: what is tested.
-        split: train, val or test.
+        split: train, val or test; None: test, or all of another dataset that has no test set of its own.
         other: another dataset, as train.py takes it: the name of a config, and overrides.
         data_dir: where its files are.
 
@@ -53,8 +54,9 @@ def examples(model: Model, split: str, other: Sequence[str] = (), data_dir: Path
         raise InputError(
             f"{model.folder}: {data_target(model.config)} is not Encore's data module, whose splits are known"
         )
-    data = of_another(model, other, data_dir) if other else model.data
-    name = data.recipe["name"]
+    data = of_another(other, split, data_dir) if other else model.data
+    name, whole = data.recipe["name"], bool(other) and split is None and not data.recipe.get("test")
+    split = "train" if whole else split or "test"
     if not data.sizes[split]:
         has_none = f"data={name} has no {split} set"
         raise InputError(has_none if other or split != "test" else f"{model.folder} {without_test(model.config)}")
@@ -65,18 +67,18 @@ def examples(model: Model, split: str, other: Sequence[str] = (), data_dir: Path
     if other and model.inputs.preparation is not None:
         source = prepared(model.inputs.preparation, source)
     check_alike(model, source, data.recipe)
-    return Examples(source, indices, f"the {split} set of {name}")
+    return Examples(source, indices, f"all of {name}" if whole else f"the {split} set of {name}")
 
 
-def of_another(model: Model, other: Sequence[str], data_dir: Path | None) -> DataModule:
-    """Another dataset's data module; what it is normalised by, and its vocabulary, are the model's."""
+def of_another(other: Sequence[str], split: str | None, data_dir: Path | None) -> DataModule:
+    """Another dataset's data module, undivided without a split; its normalisation and vocabulary are the model's."""
     name, *rest = other
     cfg = with_data_from([name if "=" in name else f"data={name}", *rest])
     if not encores_data(cfg):
         raise InputError(
             f"data={cfg['data']['name']} is read by {data_target(cfg)}: only Encore's own data have splits"
         )
-    recipe = {**cfg["data"], **OF_TRAINING}
+    recipe = {**cfg["data"], **OF_TRAINING, **(WHOLE if split is None else {})}
     with downloads_refused():
         data = DataModule(recipe, str(data_dir or cfg["data_dir"]), seed=0)
         data.setup()
@@ -102,10 +104,10 @@ def check_alike(model: Model, source: Source, recipe: dict) -> None:
             raise InputError(
                 f"data={name} has examples {list(first.shape[1:])} of {kind(first.dtype)}, and the model reads {wanted}"
             )
-    ours, own = model.config["data"].get("num_classes"), recipe.get("num_classes")
-    if ours != own:
+    ours, own, names = model.config["data"].get("num_classes"), recipe.get("num_classes"), class_names(recipe, source)
+    if ours != own and not (names and model.classes):  # by their names, a dataset may have some of the classes
         raise InputError(f"data={name} has num_classes={own}, and the model was trained with num_classes={ours}")
-    source.classes = class_names(recipe, source)  # type: ignore[misc]
+    source.classes = names  # type: ignore[misc]
     match(source, SimpleNamespace(classes=model.classes), name)
 
 

@@ -1,6 +1,7 @@
 """How good a model is on some examples: its own metrics, and for classes what is asked of every classifier."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,7 +85,7 @@ def scores(model: Model, examples: Examples) -> Scores:
     found, targets = predicted(model, examples)
     probable, values = torch.from_numpy(found.probabilities), torch.from_numpy(found.values)
     count = probable.shape[1]
-    shared = {"num_classes": count, "validate_args": False}
+    shared: dict[str, Any] = {"num_classes": count, "validate_args": False}
     top = {}
     if count > TOP:
         top[f"top-{TOP} accuracy"] = multiclass_accuracy(probable, targets, top_k=TOP, average="micro", **shared)
