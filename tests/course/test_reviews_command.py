@@ -11,6 +11,7 @@ import encore
 from course.reviews import command, mistakes
 from course.reviews.reader import reader
 from encore.command import end
+from encore.commands import predict
 
 ODD = "good <b>fine</b> & moving<br /><br />" + "funny " * 3 + "\x1b[31m"
 
@@ -55,6 +56,13 @@ def test_texts_are_read_from_the_standard_input_a_line_each(go, folder):
     assert code == 0
     assert [line.split()[0] for line in said.splitlines()[:2]] == ["praise", "blame"]
     assert said.splitlines()[2].endswith("좋다")
+
+
+def test_the_engine_s_own_command_reads_sentences(folder, typed, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"good, fine\ndull\n")))
+    code, said, _ = typed(predict.main, folder, "-", "--csv", "--top", "1")
+    assert code == 0
+    assert [line.rpartition(",")[0] for line in said.splitlines()[1:]] == ['"good, fine",praise', "dull,blame"]
 
 
 @pytest.mark.parametrize(

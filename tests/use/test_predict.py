@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def folder(run, tmp_path):
     ).folder  # fmt: skip
 
 
-def test_pictures_of_every_mode_and_those_that_are_none(typed, folder, tmp_path):
+def test_pictures_of_every_mode_and_those_that_are_none(typed, folder, tmp_path, monkeypatch):
     mixed = tmp_path / "mixed"
     (mixed / "below").mkdir(parents=True)
     white = Image.new("L", (30, 20), 250)
@@ -54,6 +55,8 @@ def test_pictures_of_every_mode_and_those_that_are_none(typed, folder, tmp_path)
     assert all(row["top"][0]["probability"] > 0.5 for row in found)
     for name in ("truncated.png", r"evil\x1b[2J.jpg", "gone.png", "3 of 10 could not be read", "left out: 1 "):
         assert name in complained
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{mixed / 'a.png'}\n".encode())))
+    assert typed(predict.main, folder, "-")[1].startswith(f"{mixed / 'a.png'}  bright ")
     assert "\x1b" not in complained
     assert "Traceback" not in complained
 

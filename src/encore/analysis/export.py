@@ -28,7 +28,7 @@ from encore.files import replace
 from encore.use.model import Model
 from encore.use.predictions import Predictions, kind_of
 
-ALONE = "input"  # the name of the only array
+INPUT = "input"  # the name of the only array
 METADATA = "encore.json"  # within a .pt2
 TIMES, BATCH = 20, 64
 Arrays = dict[str, Tensor]
@@ -60,7 +60,7 @@ class Whole(nn.Module):
         for place, name in enumerate(self.normalised):
             center, scale = getattr(self, f"center_{place}"), getattr(self, f"scale_{place}")
             made[name] = (made[name].to(torch.float32) - center) * scale
-        outputs: Tensor = self.task(made[ALONE] if set(made) == {ALONE} else made)
+        outputs: Tensor = self.task(made[INPUT] if set(made) == {INPUT} else made)
         if self.kind == "classes":
             return self.task.probabilities(outputs)  # type: ignore[operator]
         if self.kind == "labels":
@@ -133,13 +133,13 @@ def raw(model: Model, source: Source, indices: Tensor) -> tuple[Arrays, dict[str
     known = model.inputs.arrays
     if isinstance(source, NamedSource):
         made, _ = Assembly(source.fields, {}, torch.device("cpu"))(source.raw(indices))
-        arrays = made if isinstance(made, dict) else {ALONE: made}
+        arrays = made if isinstance(made, dict) else {INPUT: made}
         fields = [field for field in source.fields if not field.is_target]
-        names = {field.id: field.name if isinstance(made, dict) else ALONE for field in fields}
+        names = {field.id: field.name if isinstance(made, dict) else INPUT for field in fields}
         return arrays, {names[key]: array.affine for key, array in known.items() if array.affine is not None}
     (array,) = known.values()
     assert array.affine is not None
-    return {ALONE: source.read(indices.tolist())}, {ALONE: array.affine}
+    return {INPUT: source.read(indices.tolist())}, {INPUT: array.affine}
 
 
 def target_of(found: Predictions) -> np.ndarray:
@@ -180,8 +180,8 @@ def facts(model: Model, arrays: Arrays) -> dict[str, Any]:
 
 def dynamic(arrays: Arrays) -> dict[str, dict[int, Any]]:
     """Which of the arrays' sizes may change: the number of examples, and the length of sequences."""
-    if set(arrays) == {ALONE}:
-        return {ALONE: {0: Dim("n")}}
+    if set(arrays) == {INPUT}:
+        return {INPUT: {0: Dim("n")}}
     padded = len({len(each) for each in arrays.values()}) == 1 and any(name.endswith("mask") for name in arrays)
     return {
         name: {0: Dim.DYNAMIC, 1: Dim.DYNAMIC} if padded and each.ndim == 2 else {0: Dim.DYNAMIC}

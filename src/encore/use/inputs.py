@@ -38,6 +38,9 @@ class Array:
         shape, between = tuple(held["shape"]), held["range"]
         if held["dtype"] not in DTYPES:
             raise InputError(f"manifest.json: inputs of type {held['dtype']}, which no dataset has")
+        sizes = {len(held[key]) for key in ("center", "scale") if held[key] is not None}
+        if not sizes <= {1, *shape[:1]} or (between and len(between) != 2):
+            raise InputError(f"manifest.json: inputs of shape {list(shape)} with {max(sizes)} constants")
         low_high = (float(between[0]), float(between[1])) if between else None
         return cls(shape, DTYPES[held["dtype"]], affine_of(held, len(shape)), low_high)
 

@@ -25,7 +25,7 @@ from encore.provenance.contents import check_unchanged
 from encore.provenance.trust import check_config, recorded_config
 from encore.record import seal
 from encore.record.checkpoint_files import BEST, weights
-from encore.record.inputs import described, kept_preparation
+from encore.record.inputs import PREPARATION, described, kept_preparation
 from encore.record.reading import read_manifest
 from encore.record.result import Result
 from encore.runner.parts import adapt, build_data, build_task
@@ -109,7 +109,9 @@ class Model:
         preparation = None
         if prepare:
             preparation = build(prepare, what="data.prepare")
-            vars(preparation).update(kept or {})
+            if kept is None or set(kept) != set(vars(preparation)):
+                raise InputError(f"{self.folder / PREPARATION} is not what data.prepare of the run keeps")
+            vars(preparation).update(kept)
         return Inputs(self.config["data"], held, preparation)
 
     def restored(self) -> pl.LightningModule:
