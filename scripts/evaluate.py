@@ -1,4 +1,4 @@
-"""Test a finished run's best weights again and compare the metrics with the record, bit for bit."""
+"""Test a finished run's best weights again and compare with the record, bit for bit; or on other examples."""
 
 from encore.command import end
 from encore.commands.evaluate import main

@@ -15,6 +15,7 @@ ORDER = [
     {"tasks", "record"},
     {"callbacks"},
     {"runner"},
+    {"use"},
     {"analysis"},
     {"sweep"},
     {"commands"},

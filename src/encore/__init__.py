@@ -2,12 +2,15 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    import torch
 
     from encore.record.result import Result
+    from encore.use.model import Model
 
 
 def run(overrides: Mapping[str, Any] | Iterable[str] = ()) -> "Result":
@@ -49,3 +52,24 @@ def runs(where: str | Iterable[str] = (), folder: "str | os.PathLike[str] | None
     from encore.analysis.results.frame import frame
 
     return frame([where] if isinstance(where, str) else list(where), folder)
+
+
+def load(run: str | Path, device: "str | torch.device | None" = None, data_dir: str | Path | None = None) -> "Model":
+    """A finished run's model, ready to predict: `encore.load("runs/…").predict(arrays).labels`.
+
+    Args:
+        run: its folder, or how its name or fingerprint begins.
+        device: where to compute, such as `cpu` or `cuda:1`; by default where it was trained, or the best there is.
+        data_dir: folder of the data, if they have moved; needed for `.data` alone.
+
+    Raises:
+        encore.errors.EncoreError: what is wrong, and what to do.
+    """
+    from encore.config import named_runs, places
+    from encore.fast import imports
+
+    imports.later()
+    from encore.use import model
+
+    places.extend_path()
+    return model.load(named_runs.a_run(os.fspath(run)), device, data_dir)

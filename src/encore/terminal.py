@@ -85,9 +85,9 @@ def say(text: str) -> None:
         print(printable(text, sys.stdout))
 
 
-def counted(items: Iterable[T], number: int, what: str) -> Iterator[T]:
+def counted(items: Iterable[T], number: int, what: str, many: int = MANY) -> Iterator[T]:
     """Items as they come; many of them with a bar, where there is a terminal."""
-    if number < MANY or not draws_bars():
+    if number < many or not draws_bars():
         yield from items
         return
     from tqdm import tqdm

@@ -11,6 +11,7 @@ import encore
 from course.reviews import command, mistakes
 from course.reviews.reader import reader
 from encore.command import end
+from encore.commands import predict
 
 ODD = "good <b>fine</b> & moving<br /><br />" + "funny " * 3 + "\x1b[31m"
 
@@ -57,11 +58,18 @@ def test_texts_are_read_from_the_standard_input_a_line_each(go, folder):
     assert said.splitlines()[2].endswith("좋다")
 
 
+def test_the_engine_s_own_command_reads_sentences(folder, typed, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"good, fine\ndull\n")))
+    code, said, _ = typed(predict.main, folder, "-", "--csv", "--top", "1")
+    assert code == 0
+    assert [line.rpartition(",")[0] for line in said.splitlines()[1:]] == ['"good, fine",praise', "dull,blame"]
+
+
 @pytest.mark.parametrize(
     ("words", "typed", "code", "message"),
     [
-        (["predict", "-"], b"", 3, "there is no text to read"),
-        (["predict", "-"], b"caf\xe9\n", 3, "the text is not UTF-8"),
+        (["predict", "-"], b"", 3, "holds no text"),
+        (["predict", "-"], b"caf\xe9\n", 3, "cannot be read as text in UTF-8"),
         (["words", "--out", "words.xyz"], b"", 1, "must end in .png, .svg or .pdf"),
         (["words", "--least", "100000"], b"", 3, "occur 100000 times or more"),
         (["mistakes", "--out", "page.txt"], b"", 1, "must end in .html"),
@@ -79,7 +87,7 @@ def test_a_run_that_reads_no_reviews_is_refused(go, run, tmp_path):
     other = run({"debug": "fast"})
     code, _, complained = go("predict", other.folder, "fine")
     assert code == 3
-    assert "is no run of task=binary on data=imdb" in complained
+    assert "reads no texts" in complained
 
 
 def test_the_words_of_the_greatest_weight_are_drawn(go, folder, tmp_path):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from encore.command import check_picture
 from encore.config.named_runs import a_run
-from encore.errors import ConfigError, InputError
+from encore.errors import ConfigError
 from encore.files import make_folder, write_text
 from encore.terminal import harmless
+from encore.use.paths import typed
 
 LINE = 100  # characters of a text that are shown
 
@@ -59,31 +60,13 @@ def positive(word: str) -> int:
 
 
 def predict(wanted: argparse.Namespace) -> None:
-    texts = [line for text in wanted.texts for line in (typed() if text == "-" else [text])]
-    if not texts:
-        raise InputError("there is no text to read")
-    from course.reviews.reader import reader  # torch only from here
+    texts = [line for text in wanted.texts for line in (typed("a text a line; Ctrl-D ends") if text == "-" else [text])]
+    import encore  # torch only from here
 
-    with reader(wanted.run, wanted.data_dir) as it:
-        for text, praise in zip(texts, it.logits([it.tokens(text) for text in texts]).sigmoid().tolist(), strict=True):
-            name, sure = ("praise", praise) if praise > 0.5 else ("blame", 1 - praise)
-            line = " ".join(text.split())
-            print(harmless(f"{name:6} {sure:.3f}  {line if len(line) <= LINE else f'{line[: LINE - 1]}…'}"))
-
-
-def typed() -> list[str]:
-    """The lines of standard input that hold something.
-
-    Raises:
-        InputError: they are no UTF-8.
-    """
-    if sys.stdin.isatty():
-        print("a text a line; Ctrl-D ends", file=sys.stderr)
-    try:
-        text = sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as problem:
-        raise InputError(f"the text is not UTF-8: {problem}") from problem
-    return [line for line in text.splitlines() if line.strip()]
+    model = encore.load(wanted.run, data_dir=wanted.data_dir)
+    for text, ((name, sure), *_) in zip(texts, model.predictions(model.texts(texts)).top(1), strict=True):
+        line = " ".join(text.split())
+        print(harmless(f"{name:6} {sure:.3f}  {line if len(line) <= LINE else f'{line[: LINE - 1]}…'}"))
 
 
 def weigh(wanted: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Test a finished run's best weights and validate its last ones again; compare the metrics with the record."""
+"""Test a finished run's best weights again and compare with the record; or test them on other examples."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from encore.commands.fetch_data import config_of, fetch
 from encore.config.accelerator import at_hand, device_count
 from encore.config.named_runs import a_run
 from encore.data.offline import downloads_refused
-from encore.errors import InputError, NotReproduced
+from encore.errors import ConfigError, InputError, NotReproduced
 from encore.provenance.contents import check_unchanged
 from encore.provenance.trust import check_config, recorded_config
 from encore.record import seal
@@ -27,7 +27,54 @@ def main() -> int:
     parser.add_argument(
         "--fetch", action="store_true", help="download the dataset that the run is of, if it is missing"
     )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        metavar="NAME",
+        help="test on another dataset of the same shape: a config's name, and overrides such as data.root=photos",
+    )
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        help="test on this split (test; of a dataset without a test set, all)",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="for classes: top 5, macro F1, NLL, ECE, and a table of the classes"
+    )
+    parser.add_argument(
+        "--robustness", action="store_true", help="for pictures: accuracy under noise, blur, rotation and less contrast"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write what --full and --robustness find, and draw it"
+    )
     wanted = parser.parse_args()
+    if wanted.data or wanted.split or wanted.full or wanted.robustness:
+        return anew(wanted)
+    if wanted.out:
+        raise ConfigError("--out is for what --full or --robustness finds")
+    return again(wanted)
+
+
+def anew(wanted: argparse.Namespace) -> int:
+    """Test on any examples, and compare with nothing."""
+    if wanted.fetch:
+        raise ConfigError("--fetch is for the run's own test; encore fetch_data NAME fetches any dataset")
+    if wanted.out and not (wanted.full or wanted.robustness):
+        raise ConfigError("--out is for what --full or --robustness finds")
+    Result.read(wanted.run)
+    from encore.analysis.quality.examples import examples
+    from encore.analysis.quality.report import report
+    from encore.use.model import load
+
+    own = None if wanted.data else wanted.data_dir
+    model = load(wanted.run, data_dir=own)
+    found = examples(model, wanted.split, wanted.data or (), wanted.data_dir)
+    report(model, found, wanted.full, wanted.robustness, wanted.out)
+    return 0
+
+
+def again(wanted: argparse.Namespace) -> int:
+    """Test as the run did, and compare."""
     recorded = Result.read(wanted.run)
     if recorded.status != "finished":
         raise InputError(f"{wanted.run} is {recorded.status}, not finished")

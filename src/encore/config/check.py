@@ -111,7 +111,7 @@ def rules(cfg: dict) -> dict[str, Rule]:
 def contradictions(cfg: dict) -> list[str]:
     """Values that are valid on their own, but not together."""
     data = cfg["data"]
-    found = [*against_resampling(data), *transforms(data)] if encores_data(cfg) else []
+    found = [*against_resampling(data), *transforms(data), *against_names(data)] if encores_data(cfg) else []
     if encores_data(cfg) and not data.get("folds") and data["val_fraction"] + data["test_fraction"] >= 1:
         found.append(
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
@@ -190,6 +190,24 @@ def transforms(data: dict) -> Iterator[str]:
                     f"data.{part}.{key}: Encore changes whole batches on the device instead: data.shape resizes, "
                     "data.normalize normalises, augment=flip_crop and its like augment"
                 )
+
+
+def against_names(data: dict) -> Iterator[str]:
+    """Names of classes that are not one for each."""
+    names, (key, count) = data.get("classes"), number_of_classes(data)
+    if not names:
+        return
+    if count is None:
+        yield f"data.classes names {len(names)} classes, and data={data['name']} has numbers as targets"
+    elif len(names) != count:
+        yield f"data.classes has {len(names)} names, and data.{key}={count}: each has one"
+    elif twice := sorted({name for name in names if names.count(name) > 1}):
+        yield f"data.classes has a name twice: {', '.join(twice)}"
+
+
+def number_of_classes(data: dict) -> tuple[str, int | None]:
+    """The setting that says how many classes or labels there are, and their number."""
+    return next(((key, data[key]) for key in ("num_classes", "num_labels") if data.get(key)), ("num_classes", None))
 
 
 def against_resampling(data: dict) -> list[str]:

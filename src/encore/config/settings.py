@@ -179,6 +179,8 @@ DATA_RULES: dict[str, Rule] = {
     "data.order": optional(mapping),
     "data.num_classes": optional(integer(1)),
     "data.num_targets": optional(integer(1)),
+    "data.classes": optional(list_of(text)),
+    "data.from_text": optional(mapping),
     "data.axes": optional(only("inputs", "targets")),
     "data.axes.inputs": list_of(text),
     "data.axes.targets": list_of(text),

@@ -23,8 +23,13 @@ def notes(data: Any) -> list[str]:
 
 def of_classes(data: Any) -> list[str]:
     """The classes, by the names that the dataset gives them."""
-    names = data.source.classes
+    names = names_of(data)
     return [f"{len(names)} classes: {listed(list(names))}"] if names and data.recipe["num_classes"] else []
+
+
+def names_of(data: Any) -> Any:
+    """Names of the classes, as the config or the dataset writes them; None if neither has them."""
+    return data.recipe.get("classes") or data.source.classes
 
 
 def without_examples(data: Any) -> list[str]:
@@ -34,7 +39,7 @@ def without_examples(data: Any) -> list[str]:
         return []
     counts = torch.bincount(source.targets[data.split.train], minlength=number)
     missing = (counts == 0).nonzero().flatten().tolist()
-    names = [source.classes[each] if source.classes else str(each) for each in missing]
+    names = [known[each] if (known := names_of(data)) else str(each) for each in missing]
     return [f"without a training example: {'class' if len(names) == 1 else 'classes'} {listed(names)}"] if names else []
 
 

@@ -18,11 +18,11 @@ from encore.provenance.reading import VERSION, Import, Reading, read
 NOT_COMPUTING = frozenset(
     f"{ENGINE}.{name}"
     for name in (
-        "analysis", "command", "commands", "loggers", "provenance", "sweep", "terminal",
-        "callbacks.progress", "data.notes",
+        "analysis", "command", "commands", "loggers", "provenance", "sweep", "terminal", "use",
+        "callbacks.progress", "data.names", "data.notes",
         "config.check", "config.combinations", "config.compose", "config.directions", "config.help", "config.packages",
         "config.plain", "config.rules", "config.suggestion",
-        "record.lock", "record.manifest", "record.record", "record.result", "record.seal",
+        "record.inputs", "record.lock", "record.manifest", "record.record", "record.result", "record.seal",
         "runner.as_before", "runner.clock", "runner.execute", "runner.observers", "runner.profile", "runner.quiet",
         "runner.restored_run", "runner.summary", "tasks.pictures",
     )

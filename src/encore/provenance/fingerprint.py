@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from encore.config.defaults import COSMETIC
-from encore.config.facts import encores_task
+from encore.config.facts import encores_data, encores_task
 from encore.provenance.closure import CORE, DOTTED, Closure, closure
 from encore.provenance.contents import by_content, check_readable
 from encore.provenance.variables import counted
+
+# Settings of Encore's own data that serve the use of a trained model.
+OF_USE = ("data.classes", "data.from_text")
 
 # Callbacks whose behaviour does not depend on the run's length.
 SAME_AT_ANY_LENGTH = {
@@ -91,7 +94,7 @@ def essential(cfg: dict) -> dict:
 def computing(cfg: dict) -> dict:
     """The config without settings that change no bit of the result."""
     kept = dict(cfg)
-    for path in (*COSMETIC, *unused(cfg)):
+    for path in (*COSMETIC, *(OF_USE if encores_data(cfg) else ()), *unused(cfg)):
         *parents, last = path.split(".")
         node: Any = kept
         for key in parents:

@@ -95,13 +95,20 @@ def recorded_config(folder: Path) -> dict:
     return cfg
 
 
-def check_config(cfg: dict, manifest: dict, folder: Path) -> None:
-    """Check that a recorded config is the one that ran; the files that it names have to be those that were read.
+def check_config(cfg: dict, manifest: dict, folder: Path, contents: bool = True) -> None:
+    """Check that a recorded config is the one that ran.
+
+    Args:
+        cfg: the config.
+        manifest: what ran.
+        folder: of the run.
+        contents: whether the files that it names have to be those that were read; else they need not be here.
 
     Raises:
         InputError: it was changed since.
     """
-    if "packages" not in manifest["code"]:  # of an earlier version, whose digest was made in another way
+    # An earlier version's digest was made in another way.
+    if not contents or "packages" not in manifest["code"]:
         same = computing(cfg) == computing(present(manifest["config"]))
     else:
         same = hash_of(essential(cfg)) == manifest.get("config_sha256")

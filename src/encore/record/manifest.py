@@ -20,6 +20,7 @@ from encore.provenance.source_code import engine
 from encore.provenance.undeclared import Loaded
 from encore.record import seal
 from encore.record.checkpoint_files import digests
+from encore.record.inputs import described
 from encore.record.reading import MANIFEST, SCHEMA, read_manifest
 from encore.record.result import Result
 from encore.record.start import Start
@@ -75,6 +76,7 @@ class Manifest:
                 "split_sha256": digest(vars(data.split)) if hasattr(data, "split") else None,
                 "examples_sha256": examples(data) if hasattr(data, "source") else None,
             },
+            "inputs": described(data),
             "attempts": [],
             "started": result.started,
         }

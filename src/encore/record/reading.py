@@ -150,6 +150,14 @@ RESULT_RULES: dict[str, Rule] = {
 }
 
 texts = by_name(anything, of=anything)
+# One array of the inputs, of `encore.record.inputs`; an earlier version's manifest has none.
+ARRAY: dict[str, Rule] = {
+    "shape": listed(count),
+    "dtype": name,
+    "range": optional(listed(figure)),
+    "center": optional(listed(figure)),
+    "scale": optional(listed(figure)),
+}
 # What every manifest has, and what that of a finished run has besides.
 COMPARED = ("config", "code", "data")
 BEGUN = ("status", "fingerprint", *COMPARED, "environment", "attempts", "seeds")
@@ -190,6 +198,16 @@ MANIFEST_RULES: dict[str, Rule] = {
             "examples_sha256": optional(name),
         },
         needed=("files", "examples_sha256"),
+    ),
+    "inputs": optional(
+        fields(
+            {
+                "classes": optional(listed(any_text)),
+                "arrays": by_name(fields(ARRAY, needed=tuple(ARRAY)), of=any_text),
+                "targets": optional(fields({"center": listed(figure), "scale": listed(figure)}, ("center", "scale"))),
+            },
+            needed=("classes", "arrays", "targets"),
+        )
     ),
     "attempts": listed(by_name(anything)),
     "metrics": by_name(hexadecimal),

@@ -8,6 +8,7 @@ import torch
 from encore.config.defaults import changed, of_model
 from encore.config.facts import MISSING, look_up, show
 from encore.loggers.lifecycle import begin
+from encore.record.inputs import keep_preparation
 from encore.record.manifest import Manifest
 from encore.record.record import Record
 from encore.record.start import Start
@@ -102,6 +103,14 @@ class Manifests(Observer):
         manifest.outcome(parts.task.state_dict(), order, int(parts.trainer.num_training_batches))
 
 
+class Preparations(Observer):
+    """Keeps what `data.prepare` learned, so that texts can be read without the training data."""
+
+    def finish(self, run: Run, outcome: dict[str, Any]) -> None:
+        if (preparation := getattr(run.parts.data, "preparation", None)) is not None:
+            keep_preparation(preparation, run.record.folder)
+
+
 class Tables(Observer):
     """Writes results that are not a single number."""
 
@@ -111,7 +120,7 @@ class Tables(Observer):
 
 def observers(ranks: Ranks) -> list[Observer]:
     """Everything that watches a run, in the order in which it is notified."""
-    return [OtherRanks(ranks), Header(), Loggers(), Manifests(), Tables()]
+    return [OtherRanks(ranks), Header(), Loggers(), Manifests(), Preparations(), Tables()]
 
 
 def example(parts: Parts) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 from encore.analysis.ensembles.predictions import examples, outputs
 from encore.analysis.results.axes import plain
 from encore.config.facts import without_test
+from encore.data.names import class_names, numbered
 from encore.data.sources import ArraySource, Source
 from encore.errors import InputError
 from encore.provenance.trust import recorded_config
@@ -87,10 +88,7 @@ class Learned:
         """Their names; their numbers if the dataset has no names, or names like `7 - seven`."""
         # A net may have more outputs than there are classes; a binary one has one for both.
         count = max(self.cfg["data"]["num_classes"], self.cfg["task"].get("num_outputs", 1))
-        names = self.parts.data.source.classes
-        if names is None or len(names) != count:
-            return [str(number) for number in range(count)]
-        return [str(number) if name.startswith(f"{number} - ") else str(name) for number, name in enumerate(names)]
+        return numbered(class_names(self.cfg["data"], self.parts.data.source), count)
 
 
 @contextmanager
