@@ -14,11 +14,13 @@ from website.links import ROOT
 INTRO = """\
 # Commands
 
+## The engine's
+
 In a clone, `python scripts/NAME.py`; where the engine is installed, `encore NAME`. The names are the same, except that
 `train` is `train.py` and `new` is `scripts/new_project.py`. A RUN is the folder of a run, or a folder of runs.
 """
 OF_COURSE = """
-# The course's commands
+## The course's
 
 They exist only in the repository.
 """
@@ -40,13 +42,13 @@ def module_of(script: Path) -> str:
 
 def section(words: str, module: str) -> str:
     name = words.split()[-1].removeprefix("scripts/").removesuffix(".py")
-    return f"\n## {name}\n\n```text\n{help_of(words, module).strip()}\n```\n"
+    return f"\n### {name}\n\n```text\n{help_of(words, module).strip()}\n```\n"
 
 
 def help_of(words: str, module: str) -> str:
     """What a command prints with --help."""
     said, argv, columns = io.StringIO(), sys.argv, os.environ.get("COLUMNS")
-    sys.argv, os.environ["COLUMNS"] = [words, "--help"], "100"
+    sys.argv, os.environ["COLUMNS"] = [words, "--help"], "90"
     try:
         with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
             importlib.import_module(module).main()

@@ -1,6 +1,9 @@
 """The reference of every setting: its default and its comment from the configs, its type from the engine's rules."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from encore.config import places
 from encore.config.annotations import rule_of
@@ -13,6 +16,7 @@ from encore.config.settings import (
     TORCH_OPTIM_RULES,
 )
 from encore.config.signature import signature
+from website.docstrings import arguments
 from website.links import ROOT
 from website.yaml_comments import Config, Setting, read
 
@@ -39,7 +43,8 @@ MORE = {
     "augment": "Several at once: `'augment=[flip_crop,mixup]'`.",
     "callbacks": "Several at once: `'callbacks=[default,early_stopping]'`. [Callbacks](../callbacks.md) explains them.",
     "logger": "Several at once: `logger=[tensorboard,csv]`. [Loggers](../loggers.md) explains them.",
-    "trainer": "What else Lightning's Trainer takes can be set, too, with `+`: `+trainer.max_time=00:12:00:00`.",
+    "trainer": "What else Lightning's Trainer takes can be set, too, with `+`: `+trainer.max_time=00:12:00:00`. "
+    "What has no meaning here is explained by [its pages](https://lightning.ai/docs/pytorch/stable/common/trainer.html).",
     "hydra/sweeper": "[Sweeps](../../sweeps.md) explains them.",
     "hydra/launcher": "[Sweeps](../../sweeps.md) explains them.",
 }
@@ -50,21 +55,29 @@ What every run has, besides its parts. `python train.py seed=1` changes a settin
 `python train.py --cfg job` prints all settings with their values.
 """
 HEAD = "| Setting | Default | Value | Meaning |\n| --- | --- | --- | --- |\n"
-RULE_ANSWERS_TO = object()  # no value of a setting: a rule answers what it wants instead
+NO_VALUE = object()  # of any setting: a rule answers what it wants instead
+Comments = dict[tuple[str, str], str]  # by a setting's path and value: options repeat a setting without its comment
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """A page for what all runs have, and one for each group of options."""
     whole = read(places.engine() / "train.yaml").settings
     own = [each for each in whole if each.path.partition(".")[0] not in ("data", "hydra")]
-    yield "settings/train.md", f"{WHOLE}\n{table(own, '')}"
+    yield "settings/train.md", f"{WHOLE}\n{table(own, {})}"
     for group, title in GROUPS.items():
-        options = [read(file) for name in places.options(group) if (file := places.find(f"{group}/{name}"))]
+        options = {name: named(group, read(file)) for name, file in files(group)}
         shared = [each for each in whole if each.path.startswith(f"{group}.")]
-        shared += unsaid(group, [*shared, *(each for option in options for each in named(group, option))])
-        common = f"## In common\n\n{table(shared, '')}\n" if shared else ""
-        sections = "\n".join(section(group, option) for option in options)
+        stated = [*shared, *(each for option in options.values() for each in option.settings)]
+        shared += unsaid(group, stated)
+        comments = {(each.path, each.value): each.comment for each in stated if each.comment and each.target}
+        common = f"## In common\n\n{table(shared, comments)}\n" if shared else ""
+        sections = "\n".join(section(group, name, option, comments) for name, option in options.items())
         yield f"settings/{group}.md", f"# {title}\n\n{introduction(group)}\n{common}{sections}"
+
+
+def files(group: str) -> Iterator[tuple[str, Path]]:
+    """The options of a group that are no folders."""
+    yield from ((name, file) for name in places.options(group) if (file := places.find(f"{group}/{name}")))
 
 
 def introduction(group: str) -> str:
@@ -74,27 +87,17 @@ def introduction(group: str) -> str:
 
 def unsaid(group: str, said: list[Setting]) -> list[Setting]:
     """The settings that the engine knows and no config states."""
-    paths = {each.path for each in said}
     known = (path for path in RULES_BY_PATH if path.startswith(f"{group}.") and not path.endswith(".name"))
-    return [Setting(path, "", "") for path in known if not any(f"{each}.".startswith(f"{path}.") for each in paths)]
+    return [
+        Setting(path, "not set") for path in known if not any(f"{each.path}.".startswith(f"{path}.") for each in said)
+    ]
 
 
-def named(group: str, option: Config) -> list[Setting]:
-    """An option's settings by their whole names."""
-    node = group.replace("/", ".")
-    return [Setting(f"{node}.{each.path}", each.value, each.comment) for each in option.settings]
-
-
-def section(group: str, option: Config) -> str:
-    """An option: what it says of itself, what it builds, and its settings."""
-    name, target = option.file.stem, target_of(group, option)
-    basis = ", ".join(
-        f"[{each}](#{each})" for each in option.defaults if places.find(f"{group}/{each}") and "/" not in each
-    )
-    parts = [f"## {name} {{ #{name} }}", escaped(option.head), f"Everything of {basis}, and:" if basis else ""]
-    parts += [table(named(group, option), name, target) if option.settings else ""]
-    parts += [f"{f'Builds `{target}`. ' if target else ''}Stated in `{option.file.relative_to(ROOT).as_posix()}`."]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def named(group: str, option: Config) -> Config:
+    """An option whose settings have their whole names, and what takes them if it stands in another file."""
+    node, target = group.replace("/", "."), target_of(group, option)
+    whole = (replace(each, path=f"{node}.{each.path}", target=each.target or target) for each in option.settings)
+    return replace(option, settings=tuple(whole), target=target)
 
 
 def target_of(group: str, option: Config) -> str:
@@ -103,28 +106,48 @@ def target_of(group: str, option: Config) -> str:
     return option.target or next((found for file in bases if (found := target_of(group, read(file)))), "")
 
 
-def table(settings: list[Setting], option: str, target: str = "") -> str:
+def section(group: str, name: str, option: Config, comments: Comments) -> str:
+    """An option: what it says of itself, what it is based on, its settings, and what it builds."""
+    based = [each for each in option.defaults if "/" not in each and places.find(f"{group}/{each}")]
+    links = ", ".join(f"[{each}](#{each})" for each in based)
+    parts = [
+        f"## {name} {{ #{name} }}",
+        escaped(option.about),
+        f"```bash\n{option.commands}\n```" if option.commands else "",
+    ]
+    parts += [f"Everything of {links}, and:" if based else ""]
+    parts += [table(option.settings, comments, name) if option.settings else ""]
+    builds = f"Builds `{option.target}`. " if option.target else ""
+    parts += [f"{builds}Stated in `{option.file.relative_to(ROOT).as_posix()}`."]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def table(settings: Iterable[Setting], comments: Comments, option: str = "") -> str:
     """A row for each setting, each with an anchor of its own."""
-    rows = "".join(row(each, option, target) for each in settings)
+    rows = "".join(row(each, comments, option) for each in settings)
     return f'<div class="settings" markdown>\n\n{HEAD}{rows}\n</div>\n'
 
 
-def row(setting: Setting, option: str, target: str) -> str:
-    anchor = f"{option}.{setting.path.rpartition('.')[2]}" if option else setting.path
+def row(setting: Setting, comments: Comments, option: str) -> str:
+    key = setting.path.rpartition(".")[2]
+    anchor = f"{option}.{setting.path.partition('.')[2]}" if option else setting.path
+    shared = comments.get((setting.path, setting.value)) if setting.target else None
+    about = setting.comment or shared or arguments(setting.target).get(key, "")
     value = f"`{cell(setting.value)}`" if setting.value else ""
-    about = cell(escaped(setting.comment))
-    return f"| [`{setting.path}`](#{anchor}){{ #{anchor} }} | {value} | {type_of(setting, target)} | {about} |\n"
+    name = f"[`{setting.path}`](#{anchor}){{ #{anchor} }}"
+    return f"| {name} | {value} | {cell(escaped(type_of(setting, key)))} | {cell(escaped(about))} |\n"
 
 
-def type_of(setting: Setting, target: str) -> str:
+def type_of(setting: Setting, key: str) -> str:
     """What values a setting takes, in the words of the engine's message about a wrong one."""
-    group, _, key = setting.path.partition(".")
-    taken = signature(TRAINER if group == "trainer" else target) if target or group == "trainer" else None
-    rule = RULES_BY_PATH.get(setting.path)
+    target = TRAINER if setting.path.startswith("trainer.") else setting.target
+    rule, taken = RULES_BY_PATH.get(setting.path), signature(target) if target else None
     if rule is None and taken and (parameter := taken.parameters.get(key)):
         rule = rule_of(parameter)
-    words = (rule(RULE_ANSWERS_TO) if rule else None) or ""
-    return cell(escaped(words.removeprefix("must be ").replace("one of True, False", "true or false")))
+    words = (rule(NO_VALUE) if rule else None) or ""
+    for plain in ("must be ", ", such as [128, 64]", ", such as {key: value}"):
+        words = words.replace(plain, "")
+    return ", or ".join(dict.fromkeys(words.replace("True, False", "true, false").split(", or ")))
 
 
 def cell(text: str) -> str:
@@ -132,5 +155,7 @@ def cell(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text of a comment, in which nothing is markup."""
-    return text.replace("_", "\\_").replace("*", "\\*").replace("<", "&lt;").replace("[", "\\[").replace("`", "\\`")
+    """Text of a comment, in which only `code` is markup."""
+    parts = text.split("`")
+    plain = [re.sub(r"([_*\[{])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
+    return "".join(f"{words}`{code}`" for words, code in zip(plain, [*parts[1::2], ""], strict=True)).removesuffix("``")

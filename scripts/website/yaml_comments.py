@@ -1,7 +1,7 @@
 """The settings of a config file with their comments, which a YAML loader drops."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -16,19 +16,21 @@ LONGEST = 60  # characters of a value that are shown
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a file: its path in the file, its value as it is written, and its comment."""
+    """One setting of a file: its path, its value as it is written, its comment, and what takes it."""
 
     path: str
-    value: str
-    comment: str
+    value: str = ""
+    comment: str = ""
+    target: str = ""
 
 
 @dataclass(frozen=True)
 class Config:
-    """A config file as a reader sees it: what it says at its head, and its settings."""
+    """A config file as a reader sees it: what its head says, the commands in it, and the settings."""
 
     file: Path
-    head: str
+    about: str
+    commands: str
     target: str
     settings: tuple[Setting, ...]
     defaults: tuple[str, ...]
@@ -37,17 +39,24 @@ class Config:
 def read(file: Path) -> Config:
     text = file.read_text(encoding="utf-8")
     head = list(takewhile(lambda line: line.startswith("#"), text.splitlines()))
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    values = yaml.safe_load(text) or {}
+    about, commands = separated(line.lstrip("#").strip() for line in head)
+    node, values = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text) or {}
     open_recipes = file.stem == "train" or file.parent.name in GROUPS_OF_PARTS
     found = tuple(settings(node, "", text, len(head), open_recipes)) if isinstance(node, yaml.MappingNode) else ()
-    return Config(
-        file,
-        " ".join(line[1:].strip() for line in head),
-        values.get("_target_", ""),
-        found,
-        tuple(map(parent, values.get("defaults", []))),
-    )
+    bases = tuple(map(parent, values.get("defaults", [])))
+    return Config(file, about, commands, values.get("_target_", ""), found, bases)
+
+
+def separated(head: Iterable[str]) -> tuple[str, str]:
+    """The prose at the head of a config, and the commands, of which a line may continue the one before."""
+    prose: list[str] = []
+    commands: list[str] = []
+    for line in head:
+        if line.startswith(("python ", "make ")) or (commands and commands[-1].endswith("\\")):
+            commands.append(line)
+        elif not line.startswith("@package"):
+            prose.append(line)
+    return " ".join(prose), "\n".join(commands)
 
 
 def parent(entry: str | dict[str, str]) -> str:
@@ -57,6 +66,7 @@ def parent(entry: str | dict[str, str]) -> str:
 
 def settings(node: yaml.MappingNode, above: str, text: str, head: int, open_recipes: bool) -> Iterator[Setting]:
     """The settings of a mapping, in the file's order; a recipe in it is one value, or opened, too."""
+    target = next((value.value for key, value in node.value if key.value == "_target_"), "")
     for key, value in node.value:
         path = f"{above}.{key.value}" if above else key.value
         if key.value in NOT_SETTINGS:
@@ -64,7 +74,7 @@ def settings(node: yaml.MappingNode, above: str, text: str, head: int, open_reci
         comment = comment_of(key, value, text.splitlines(), head)
         deeper = isinstance(value, yaml.MappingNode) and value.value and (open_recipes or not is_recipe(value))
         if not deeper or comment:
-            yield Setting(path, "" if deeper else written(value, text), comment)
+            yield Setting(path, "" if deeper else written(value, text), comment, target)
         if deeper:
             yield from settings(value, path, text, head, False)
 
