@@ -1,6 +1,6 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test test-all lint format lock schema claims course bench board docs docs-build setup clean
+.PHONY: help train test test-all lint format lock schema claims course bench board docs docs-build notebooks setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -48,6 +48,9 @@ docs: $(READY)  ## Build the site of the documentation and serve it: make docs A
 
 docs-build: $(READY)  ## Build the site into build/docs, whose index.html opens without a server
 	@$(MKDOCS) build --quiet --strict $(SITE)
+
+notebooks: $(READY)  ## Execute docs/notebooks and keep the outputs in them
+	@PYTHONPATH=scripts $(BIN)/python -m website.notebooks
 
 setup: $(READY)  ## Make .venv from requirements.lock
 
