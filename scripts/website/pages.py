@@ -15,7 +15,7 @@ from website.links import ROOT, linked, place, rewritten
 
 API = ("", ".data", ".models", ".tasks", ".optim", ".callbacks", ".loggers", ".record", ".errors")
 WIDE = "---\nhide: [navigation]\n---\n"
-UNSEARCHED = "---\nsearch:\n  exclude: true\n---\n"
+UNSEARCHED = "---\nhide: [navigation]\nsearch: {exclude: true}\n---\n"
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

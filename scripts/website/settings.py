@@ -67,6 +67,7 @@ def pages() -> Iterator[tuple[str, str]]:
     for group, title in GROUPS.items():
         options = {name: named(group, read(file)) for name, file in files(group)}
         shared = [each for each in whole if each.path.startswith(f"{group}.")]
+        shared += [each for _, file in files(f"{group}/base") for each in named(group, read(file)).settings]
         stated = [*shared, *(each for option in options.values() for each in option.settings)]
         shared += unsaid(group, stated)
         comments = {(each.path, each.value): each.comment for each in stated if each.comment and each.target}
