@@ -47,7 +47,7 @@ docs: $(READY)  ## Build the site of the documentation and serve it: make docs A
 	@$(MKDOCS) serve --strict $(SITE) $(ARGS)
 
 docs-build: $(READY)  ## Build the site into build/docs, whose index.html opens without a server
-	@$(MKDOCS) build --quiet --strict $(SITE)
+	@$(MKDOCS) build --strict $(SITE)
 
 notebooks: $(READY)  ## Execute docs/notebooks and keep the outputs in them
 	@PYTHONPATH=scripts $(BIN)/python -m website.notebooks

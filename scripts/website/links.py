@@ -56,6 +56,7 @@ def linked(pages: list[str], read: Callable[[str], str]) -> list[str]:
     while new:
         page = new.pop()
         for path in {file_of(page, target) for target in targets(read(page))} - found:
-            found.add(path)
-            new += [path] if path.endswith(".md") else []
+            if (ROOT / path).exists():  # MkDocs tells of a link that leads nowhere
+                found.add(path)
+                new += [path] if path.endswith(".md") else []
     return sorted(found - set(pages))

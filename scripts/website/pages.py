@@ -14,7 +14,7 @@ from website import commands, notebooks, recipes, settings
 from website.links import ROOT, linked, place, rewritten
 
 API = ("", ".data", ".models", ".tasks", ".optim", ".callbacks", ".loggers", ".record", ".errors")
-WIDE = "---\nhide: [navigation]\n---\n"
+WIDE = "---\ntitle: Getting started\nhide: [navigation]\n---\n"
 UNSEARCHED = "---\nhide: [navigation]\nsearch: {exclude: true}\n---\n"
 
 
