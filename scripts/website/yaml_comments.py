@@ -1,5 +1,6 @@
 """The settings of a config file with their comments, which a YAML loader drops."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ def settings(node: yaml.MappingNode, above: str, text: str, head: int, open_reci
         path = f"{above}.{key.value}" if above else key.value
         if key.value in NOT_SETTINGS:
             continue
-        comment = comment_of(key, value, text.splitlines(), head)
+        comment = "" if node.flow_style else comment_of(key, value, text.splitlines(), head)
         deeper = isinstance(value, yaml.MappingNode) and value.value and (open_recipes or not is_recipe(value))
         if not deeper or comment:
             yield Setting(path, "" if deeper else written(value, text), comment, target)
@@ -86,6 +87,9 @@ def is_recipe(node: yaml.MappingNode) -> bool:
 def written(node: yaml.Node, text: str) -> str:
     """A value as its file writes it, on one line."""
     value = " ".join(text[node.start_mark.index : node.end_mark.index].split())
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style:
+        node.flow_style = True
+        value = yaml.serialize(node, Dumper=yaml.SafeDumper, width=math.inf, allow_unicode=True).strip()
     return value if len(value) <= LONGEST else f"{value[:LONGEST]} …"
 
 
