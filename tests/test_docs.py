@@ -1,8 +1,9 @@
 """The documentation: its commands are ones that there are, and its links lead somewhere.
 
-A block of commands or of Python below the line `<!-- runnable -->` is run, in a folder where RUN is a run.
+A block of commands or of Python below the line `<!-- runnable -->` is run in a folder with two runs: RUN is one.
 """
 
+import itertools
 import re
 import shlex
 import shutil
@@ -95,9 +96,9 @@ def entries(nav):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with a run."""
+    """A folder with two runs."""
     folder = tmp_path_factory.mktemp("trained")
-    done = processes.finish(ROOT / "train.py", "trainer.max_epochs=2", "threads=1", cwd=folder)
+    done = processes.finish(ROOT / "train.py", "-m", "seed=0,1", "trainer.max_epochs=2", "threads=1", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -109,14 +110,14 @@ def trained(tmp_path_factory):
 def test_every_block_that_is_marked_as_runnable_runs(page, trained, tmp_path, monkeypatch):
     folder = shutil.copytree(trained, tmp_path / "reader")
     (folder / "docs" / "images" / "course").mkdir(parents=True)
-    run = next(folder.glob("runs/*/seed0-*"))
+    runs = itertools.cycle(sorted(folder.glob("runs/digits-*/**/seed*-*")))
     monkeypatch.chdir(folder)
     for language, text in RUNNABLE.findall(page.read_text()):
         if language == "python":
             exec(compile(text, page.name, "exec"), {})
         for words in commands(text.replace("RUN…", "RUN")) if language == "bash" else ():
             assert words[0] == "python", "only our own commands are run"
-            script, *rest = (str(run) if word == "RUN" else word for word in words[1:])
+            script, *rest = (str(next(runs)) if word == "RUN" else word for word in words[1:])
             done = processes.finish(ROOT / script, *rest, cwd=folder)
             assert done.returncode == 0, (words, done.stderr)
 
