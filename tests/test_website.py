@@ -66,6 +66,10 @@ def test_a_setting_says_what_values_it_takes(setting, says):
     assert settings.type_of(setting, setting.path.rpartition(".")[2]) == says
 
 
+def test_nothing_in_a_comment_is_markup_but_code():
+    assert settings.escaped("a_b [c] `d_e` <f> {g} *") == r"a\_b \[c] `d_e` &lt;f> \{g} \*"
+
+
 @pytest.mark.parametrize(
     ("page", "before", "after"),
     [

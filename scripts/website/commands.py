@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 from encore import __main__ as encore
 from website.links import ROOT
@@ -47,12 +48,12 @@ def section(words: str, module: str) -> str:
 
 def help_of(words: str, module: str) -> str:
     """What a command prints with --help."""
-    said, argv, columns = io.StringIO(), sys.argv, os.environ.get("COLUMNS")
-    sys.argv, os.environ["COLUMNS"] = [words, "--help"], "90"
-    try:
-        with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
-            importlib.import_module(module).main()
-    finally:
-        sys.argv = argv
-        os.environ.pop("COLUMNS") if columns is None else os.environ.update(COLUMNS=columns)
+    said = io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", [words, "--help"]),
+        mock.patch.dict(os.environ, COLUMNS="90"),
+        contextlib.redirect_stdout(said),
+        contextlib.suppress(SystemExit),
+    ):
+        importlib.import_module(module).main()
     return said.getvalue()

@@ -55,6 +55,7 @@ What every run has, besides its parts. `python train.py seed=1` changes a settin
 `python train.py --cfg job` prints all settings with their values.
 """
 HEAD = "| Setting | Default | Value | Meaning |\n| --- | --- | --- | --- |\n"
+MARKUP = {"<": "&lt;"}
 NO_VALUE = object()  # of any setting: a rule answers what it wants instead
 Comments = dict[tuple[str, str], str]  # by a setting's path and value: options repeat a setting without its comment
 
@@ -111,15 +112,15 @@ def section(group: str, name: str, option: Config, comments: Comments) -> str:
     """An option: what it says of itself, what it is based on, its settings, and what it builds."""
     based = [each for each in option.defaults if "/" not in each and places.find(f"{group}/{each}")]
     links = ", ".join(f"[{each}](#{each})" for each in based)
+    builds = f"Builds `{option.target}`. " if option.target else ""
     parts = [
         f"## {name} {{ #{name} }}",
         escaped(option.about),
         f"```bash\n{option.commands}\n```" if option.commands else "",
+        f"Everything of {links}, and:" if based else "",
+        table(option.settings, comments, name) if option.settings else "",
+        f"{builds}Stated in `{option.file.relative_to(ROOT).as_posix()}`.",
     ]
-    parts += [f"Everything of {links}, and:" if based else ""]
-    parts += [table(option.settings, comments, name) if option.settings else ""]
-    builds = f"Builds `{option.target}`. " if option.target else ""
-    parts += [f"{builds}Stated in `{option.file.relative_to(ROOT).as_posix()}`."]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -157,6 +158,4 @@ def cell(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Text of a comment, in which only `code` is markup."""
-    parts = text.split("`")
-    plain = [re.sub(r"([_*\[{])", r"\\\1", part).replace("<", "&lt;") for part in parts[::2]]
-    return "".join(f"{words}`{code}`" for words, code in zip(plain, [*parts[1::2], ""], strict=True)).removesuffix("``")
+    return re.sub(r"(`[^`]*`)|<|[_*\[{]", lambda found: found[1] or MARKUP.get(found[0], f"\\{found[0]}"), text)
