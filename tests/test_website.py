@@ -49,8 +49,9 @@ def test_a_config_is_read_with_its_comments(config):
 
 
 def test_recipes_by_name_are_opened_and_say_what_takes_their_settings(config):
-    (found,) = config("mine: {_target_: mine.Watch, every: 3}\n", "callbacks").settings
-    assert astuple(found) == ("mine.every", "3", "", "mine.Watch")
+    recipe, every = config("mine: {_target_: mine.Watch, every: 3}\n", "callbacks").settings
+    assert astuple(recipe) == ("mine", "{_target_: mine.Watch}", "", "")
+    assert astuple(every) == ("mine.every", "3", "", "mine.Watch")
 
 
 @pytest.mark.parametrize(

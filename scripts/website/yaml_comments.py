@@ -67,21 +67,24 @@ def parent(entry: str | dict[str, str]) -> str:
 
 def settings(node: yaml.MappingNode, above: str, text: str, head: int, open_recipes: bool) -> Iterator[Setting]:
     """The settings of a mapping, in the file's order; a recipe in it is one value, or opened, too."""
-    target = next((value.value for key, value in node.value if key.value == "_target_"), "")
+    target = target_of(node)
     for key, value in node.value:
         path = f"{above}.{key.value}" if above else key.value
         if key.value in NOT_SETTINGS:
             continue
         comment = "" if node.flow_style else comment_of(key, value, text.splitlines(), head)
-        deeper = isinstance(value, yaml.MappingNode) and value.value and (open_recipes or not is_recipe(value))
-        if not deeper or comment:
+        deeper = isinstance(value, yaml.MappingNode) and value.value and (open_recipes or not target_of(value))
+        if deeper and target_of(value):
+            yield Setting(path, f"{{_target_: {target_of(value)}}}", comment)
+        elif not deeper or comment:
             yield Setting(path, "" if deeper else written(value, text), comment, target)
         if deeper:
             yield from settings(value, path, text, head, False)
 
 
-def is_recipe(node: yaml.MappingNode) -> bool:
-    return any(key.value == "_target_" for key, _ in node.value)
+def target_of(node: yaml.MappingNode) -> str:
+    """What a recipe builds; an empty text for a mapping that is none."""
+    return next((value.value for key, value in node.value if key.value == "_target_"), "")
 
 
 def written(node: yaml.Node, text: str) -> str:
