@@ -1,14 +1,17 @@
 # One command each. The first call makes the environment, .venv; later calls find it ready.
 .DEFAULT_GOAL := help
-.PHONY: help train test test-all lint format lock schema claims course bench board setup clean
+.PHONY: help train test test-all lint format lock schema claims course bench board docs docs-build notebooks setup clean
 
 BIN := .venv/bin
 READY := .venv/.ready
+# Material tells of its successor at every build.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
+SITE := --config-file scripts/website/mkdocs.yml
 # What to run, as in: make train ARGS="model=cnn"; make test ARGS="-k split"
 ARGS ?=
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 train: $(READY)  ## Train the default run: make train ARGS="model=mlp optim=adam"
 	@$(BIN)/python train.py $(ARGS)
@@ -39,6 +42,15 @@ bench: $(READY)  ## Measure speed against a loop written by hand: make bench ARG
 
 board: $(READY)  ## Open TensorBoard on runs/
 	@$(BIN)/tensorboard --logdir runs
+
+docs: $(READY)  ## Build the site of the documentation and serve it: make docs ARGS="--open"
+	@$(MKDOCS) serve --strict $(SITE) $(ARGS)
+
+docs-build: $(READY)  ## Build the site into build/docs, whose index.html opens without a server
+	@$(MKDOCS) build --strict $(SITE)
+
+notebooks: $(READY)  ## Execute docs/notebooks and keep the outputs in them
+	@PYTHONPATH=scripts $(BIN)/python -m website.notebooks
 
 setup: $(READY)  ## Make .venv from requirements.lock
 

@@ -1,9 +1,16 @@
-"""The documentation: its commands are ones that there are, and its pictures are there."""
+"""The documentation: its commands are ones that there are, and its links lead somewhere.
 
+A block of commands or of Python below the line `<!-- runnable -->` is run in a folder with two runs: RUN is one.
+"""
+
+import itertools
 import re
 import shlex
+import shutil
 
+import processes
 import pytest
+import yaml
 from conftest import ROOT
 
 from encore.config import places
@@ -11,12 +18,18 @@ from encore.config import places
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GALLERY = ROOT / "docs" / "gallery"
 COURSE = [ROOT / "docs" / name for name in ("course.md", "course.ko.md")]
+ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "src" / "course" / "README.md"]
+RUNNABLE = re.compile(r"^<!-- runnable -->\n```(bash|python)\n(.*?)```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page):
     """The commands of a page, a list of words each."""
-    text = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)).replace("\\\n", " ")
-    lines = [part for line in text.splitlines() for part in re.split(r" && | \|\| ", line)]
+    return commands("\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)))
+
+
+def commands(text):
+    """The commands in a text, a list of words each."""
+    lines = [part for line in text.replace("\\\n", " ").splitlines() for part in re.split(r" && | \|\| ", line)]
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
@@ -38,11 +51,75 @@ def is_there(config):
     return any((folder / config).is_file() for folder in places.every()) or any(GALLERY.glob(f"*/configs/{config}"))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_picture_and_every_page_that_is_linked_is_there(page):
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page)):
         if "://" not in link:
-            assert (page.parent / link).exists(), link
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), link
+            assert not anchor or anchor in anchors(target), link
+
+
+def without_code(page):
+    return re.sub(r"^```.*?^```|`[^`\n]+`(?!\])", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def anchors(page):
+    """Those of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_list_comes_after_a_blank_line_so_that_the_site_shows_one(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"^(?!- |  |\d+\. ).+\n(?:- |\d+\. ).*", text, re.MULTILINE) == []
+
+
+def test_every_page_has_a_place_in_the_site():
+    class Loader(yaml.SafeLoader):
+        """Takes the tags of MkDocs as they come."""
+
+    Loader.add_multi_constructor("", lambda loader, tag, node: None)
+    config = yaml.load((ROOT / "scripts" / "website" / "mkdocs.yml").read_text(), Loader)
+    pages = [file.relative_to(ROOT / "docs") for file in (ROOT / "docs").rglob("*") if file.suffix in (".md", ".ipynb")]
+    assert {page.with_suffix(".md").as_posix() for page in pages} <= set(entries(config["nav"]))
+
+
+def entries(nav):
+    """The pages of a nav, however deep."""
+    if isinstance(nav, str):
+        return [nav]
+    return [page for entry in (nav.values() if isinstance(nav, dict) else nav) for page in entries(entry)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with two runs."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = processes.finish(ROOT / "train.py", "-m", "seed=0,1", "trainer.max_epochs=2", "threads=1", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if RUNNABLE.search(page.read_text())], ids=lambda page: page.name
+)
+def test_every_block_that_is_marked_as_runnable_runs(page, trained, tmp_path, monkeypatch):
+    folder = shutil.copytree(trained, tmp_path / "reader")
+    (folder / "docs" / "images" / "course").mkdir(parents=True)
+    runs = itertools.cycle(sorted(folder.glob("runs/digits-*/**/seed*-*")))
+    monkeypatch.chdir(folder)
+    for language, text in RUNNABLE.findall(page.read_text()):
+        if language == "python":
+            exec(compile(text, page.name, "exec"), {})
+        for words in commands(text.replace("RUN…", "RUN")) if language == "bash" else ():
+            assert words[0] == "python", "only our own commands are run"
+            script, *rest = (str(next(runs)) if word == "RUN" else word for word in words[1:])
+            done = processes.finish(ROOT / script, *rest, cwd=folder)
+            assert done.returncode == 0, (words, done.stderr)
 
 
 def test_both_languages_have_the_same_commands_and_pictures():
