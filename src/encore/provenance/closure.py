@@ -19,7 +19,7 @@ NOT_COMPUTING = frozenset(
     f"{ENGINE}.{name}"
     for name in (
         "analysis", "command", "commands", "loggers", "provenance", "sweep", "terminal",
-        "callbacks.progress", "data.notes",
+        "callbacks.progress", "callbacks.views", "data.notes",
         "config.check", "config.combinations", "config.compose", "config.directions", "config.help", "config.packages",
         "config.plain", "config.rules", "config.suggestion",
         "record.lock", "record.manifest", "record.record", "record.result", "record.seal",
