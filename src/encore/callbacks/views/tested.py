@@ -1,6 +1,5 @@
 """What a run's net makes of its test examples, seen while they are tested, for all views of them together."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from encore.across_ranks import by_rank
 from encore.callbacks.views.view import SHORT, View, class_names, planned_steps
+from encore.callbacks.views.watch import Watch
 from encore.tasks.supervised import Supervised
 
 MOST = 2**24  # probabilities that are kept: 64 MB
@@ -25,6 +25,7 @@ class Tested:
         probabilities: float32 [n, classes].
         indices: their places in the data module's test source, int64 [n]; None: unknown.
         names: of the classes.
+        whole: whether no example is left out, as one without a class or with a loss that is not finite.
     """
 
     truth: Tensor
@@ -32,6 +33,7 @@ class Tested:
     probabilities: Tensor
     indices: Tensor | None
     names: list[str]
+    whole: bool
 
     @property
     def confidence(self) -> Tensor:
@@ -43,6 +45,7 @@ class TestView(View):
     """A view of the test examples' predictions; of several, the first one sees them for all."""
 
     __test__ = False  # or pytest would collect it
+    watch: Watch | None = None
 
     def show(self, trainer: pl.Trainer, tested: Tested) -> None:
         """Show the predictions of the best weights, on the first rank."""
@@ -51,9 +54,13 @@ class TestView(View):
     def on_test_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self.seen: list[tuple[Tensor, Tensor]] = []
         self.found: Tested | None = None
-        self.output = None
+        self.output: Any = None
+        self.watch = None
         if self.leads(trainer) and classifies(task) and trainer.loggers and planned_steps(trainer) >= SHORT:
-            self.output = Output(task)
+            self.watch = Watch(task, self.note)
+
+    def note(self, inputs: Any, output: Any) -> None:
+        self.output = output
 
     def leads(self, trainer: pl.Trainer) -> bool:
         return first(trainer) is self
@@ -67,21 +74,18 @@ class TestView(View):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Note what the net has just made of a batch."""
-        if self.output is None or (made := self.output.taken()) is None:
+        """Keep what the net has just made of a batch."""
+        if self.watch is None or self.output is None:
             return
-        found = predictions(task, made, batch)
+        found, self.output = predictions(task, self.output, batch), None
         if found is None or dataloader_idx:
             self.seen.clear()
-            self.output.forget()
-            self.output = None
+            self.end()
         elif sum(len(truth) for truth, _ in self.seen) * found[1].shape[1] < MOST:
             self.seen.append(found)
 
     def on_test_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        if self.output is not None:
-            self.output.forget()
-            self.output = None
+        self.end()
         if self.leads(trainer):
             self.found = gathered(trainer, self.seen)
             self.seen = []
@@ -90,34 +94,13 @@ class TestView(View):
             self.show(trainer, tested)
 
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
-        if getattr(self, "output", None) is not None:
-            self.output.forget()  # type: ignore[union-attr]
+        self.end()
 
-
-class Output:
-    """What a task's `forward` has returned last, while this watches it."""
-
-    def __init__(self, task: pl.LightningModule, told: Callable[[Any], None] | None = None) -> None:
-        self.task, self.before = task, vars(task).get("forward")
-        self.last: Any = None
-        plain = task.forward
-
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            self.last = plain(*args, **kwargs)
-            return self.last
-
-        vars(task)["forward"] = forward
-
-    def taken(self) -> Any:
-        """The last output, once."""
-        last, self.last = self.last, None
-        return last
-
-    def forget(self) -> None:
-        """Watch no longer."""
-        vars(self.task).pop("forward", None)
-        if self.before is not None:
-            vars(self.task)["forward"] = self.before
+    def end(self) -> None:
+        """Watch the net no longer."""
+        if self.watch is not None:
+            self.watch.end()
+            self.watch = None
 
 
 def first(trainer: pl.Trainer) -> TestView:
@@ -170,4 +153,4 @@ def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Tested |
         return None
     classes, probabilities = classes[valid], probabilities[valid]
     names = class_names(getattr(trainer, "datamodule", None), count)
-    return Tested(classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid], names)
+    return Tested(classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid], names, bool(valid.all()))
