@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from encore.files import make_folder, replace, write_text, writing
 
-THRESHOLDS = 101  # of a precision-recall curve
+THRESHOLDS = 51  # of a precision-recall curve
 PROJECTOR = "projector"
 
 
@@ -21,7 +21,11 @@ class Showing:
     """The methods of `encore.loggers.contract.Showing` for a logger with a SummaryWriter."""
 
     folder: Path
-    writer: SummaryWriter
+
+    @property
+    def writer(self) -> SummaryWriter:
+        """The writer of events."""
+        raise NotImplementedError
 
     @rank_zero_only
     def show_image(self, tag: str, picture: np.ndarray, step: int) -> None:
@@ -42,7 +46,7 @@ class Showing:
     def show_histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Show how finite values, [n], are distributed."""
         with writing(self.folder):
-            self.writer.add_histogram(tag, values, step, bins=30)  # type: ignore[arg-type]
+            self.writer.add_histogram(tag, values, step, bins=30)
 
     @rank_zero_only
     def show_precision_recall(self, tag: str, belongs: np.ndarray, probabilities: np.ndarray, step: int) -> None:
@@ -84,7 +88,7 @@ def png(picture: np.ndarray) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=4)
+    Image.fromarray(picture).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 

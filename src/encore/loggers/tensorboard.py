@@ -73,10 +73,11 @@ class TensorBoard(Showing, TensorBoardLogger):
             example: inputs of a batch, [n, *shape]; None: the graph is not shown.
             metrics: names without their split, such as `loss`.
         """
-        charts = {name: ["Multiline", [f"train/{name}", f"val/{name}"]] for name in metrics}
-        monitored = cfg["monitor"]["metric"].removeprefix("val/")
-        if "gap" in (cfg["callbacks"] or {}) and monitored in charts:
-            charts[monitored][1].append("gap/would_stop")
+        lines = {name: [f"train/{name}", f"val/{name}"] for name in metrics}
+        monitored = str((cfg.get("monitor") or {}).get("metric")).removeprefix("val/")
+        if (cfg.get("callbacks") or {}).get("gap") and monitored in lines:
+            lines[monitored].append("gap/would_stop")
+        charts = {name: ["Multiline", tags] for name, tags in lines.items()}
         self.writer.add_custom_scalars({"Training against validation": charts})
         config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
         shown = config.encode(errors="backslashreplace").decode()  # a path's bytes need not be UTF-8

@@ -21,15 +21,16 @@ class Augmentation(View):
     """
 
     watch: Watch | None = None
+    after: Tensor | None = None
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         if index or trainer.global_step or not getattr(task, "augmentations", None):
             return
         inputs = batch[0] if isinstance(batch, list | tuple) else None
-        if isinstance(inputs, Tensor) and picture_shape(getattr(trainer, "datamodule", None)) is not None:
-            if viewers(trainer, "show_image"):
-                self.before, self.after = some(inputs), None
-                self.watch = Watch(task, self.note)
+        shown = picture_shape(getattr(trainer, "datamodule", None)) is not None and viewers(trainer, "show_image")
+        if isinstance(inputs, Tensor) and shown:
+            self.before = some(inputs)
+            self.watch = Watch(task, self.note)
 
     def note(self, inputs: Any, made: Any) -> None:
         """Keep what the net got, once."""

@@ -4,21 +4,21 @@ import numpy as np
 import pytorch_lightning as pl
 
 from encore.callbacks.views.drawing import BLUE, FAINT, INK, LINE, ORANGE, as_array, canvas, font, upwards
-from encore.callbacks.views.tested import Tested, TestView
+from encore.callbacks.views.predictions import Predictions, PredictionView
 from encore.callbacks.views.view import last_step, show
 
 BINS = 15
 SIDE, LEFT, LOW = 360, 56, 80  # pixels: of the square, left of it, and of the bars below it
 
 
-class Calibration(TestView):
+class Calibration(PredictionView):
     """Show a reliability diagram of the test examples and the expected calibration error (ECE).
 
     Examples are divided by the probability of their predicted class into 15 bins of equal width; ECE is the mean over
     examples of the difference between their bin's mean probability and its accuracy (Guo et al. 2017).
     """
 
-    def show(self, trainer: pl.Trainer, tested: Tested) -> None:
+    def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         sure, right = tested.confidence.double().numpy(), (tested.predicted == tested.truth).numpy()
         counts, confidence, accuracy = binned(sure, right)
         error = float((counts * np.abs(confidence - accuracy)).sum() / counts.sum())
@@ -44,7 +44,7 @@ def drawn(counts: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, erro
     draw.rectangle((LEFT, top, LEFT + SIDE, bottom), outline=FAINT)
     draw.line((LEFT, bottom, LEFT + SIDE, top), fill=FAINT, width=2)
     floor = bottom + 10 + LOW
-    for place in np.flatnonzero(counts):
+    for place in np.flatnonzero(counts).tolist():
         left, right = LEFT + SIDE * place // BINS + 2, LEFT + SIDE * (place + 1) // BINS - 2
         level, mean = bottom - int(SIDE * accuracy[place]), bottom - int(SIDE * confidence[place])
         draw.rectangle((left, level, right, bottom), fill=BLUE)

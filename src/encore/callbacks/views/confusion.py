@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from encore.callbacks.views.drawing import BLUE, FAINT, INK, LINE, PAPER, as_array, canvas, fitted, font, upwards
-from encore.callbacks.views.tested import Tested, TestView
+from encore.callbacks.views.predictions import Predictions, PredictionView
 from encore.callbacks.views.view import last_step, show
 
 MOST = 30  # classes in the picture and the table
@@ -14,19 +14,19 @@ MARGIN = 10
 NAMES = 130  # pixels
 
 
-class Confusion(TestView):
+class Confusion(PredictionView):
     """Show the confusion matrix of the test examples by the best weights, and a table of each class's accuracy.
 
     A row has the examples of one class, in percent. Of more than 30 classes those with the lowest accuracy are shown.
     """
 
-    def show(self, trainer: pl.Trainer, tested: Tested) -> None:
+    def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         counts, step = confusion(tested), last_step(trainer)
         show(trainer, "show_image", "mistakes/confusion", drawn(counts, tested.names), step)
         show(trainer, "show_text", "accuracy_by_class", table(counts, tested.names), step)
 
 
-def confusion(tested: Tested) -> np.ndarray:
+def confusion(tested: Predictions) -> np.ndarray:
     """Examples by true and predicted class, int64 [classes, classes]."""
     number = len(tested.names)
     return torch.bincount(tested.truth * number + tested.predicted, minlength=number**2).reshape(number, -1).numpy()

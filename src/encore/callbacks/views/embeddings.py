@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from encore.callbacks.views.drawing import sized
-from encore.callbacks.views.examples import test_pictures
-from encore.callbacks.views.tested import Tested, TestView, classifies
+from encore.callbacks.views.examples import pictures_of_test
+from encore.callbacks.views.predictions import Predictions, PredictionView, classifies
 from encore.callbacks.views.view import viewers
 
-COUNT = 300  # examples
+COUNT = 200  # examples
 SIDE = 32  # pixels of a thumbnail
-MOST = 50  # dimensions: of more, the principal ones
+MOST = 32  # dimensions: of more, the principal ones
 
 
-class Embeddings(TestView):
-    """Show the first 300 test examples in the projector, by the inputs of the net's last linear layer.
+class Embeddings(PredictionView):
+    """Show the first 200 test examples in the projector, by the inputs of the net's last linear layer.
 
     Left out: nets without a linear layer, and compiled ones.
     """
@@ -46,7 +46,7 @@ class Embeddings(TestView):
             self.hook.remove()
             self.hook = None
 
-    def show(self, trainer: pl.Trainer, tested: Tested) -> None:
+    def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         points = torch.cat(self.points).numpy() if self.points else np.empty((0, 0))
         self.points = []
         if not tested.whole or not 2 <= len(points) <= len(tested.truth) or not np.isfinite(points).all():
@@ -58,7 +58,7 @@ class Embeddings(TestView):
         )]  # fmt: skip
         pictures = None
         if tested.indices is not None:
-            pictures = test_pictures(getattr(trainer, "datamodule", None), tested.indices[:count])
+            pictures = pictures_of_test(getattr(trainer, "datamodule", None), tested.indices[:count])
         thumbnails = None if pictures is None else sized(pictures, SIDE)
         for logger in viewers(trainer, "show_points"):
             logger.show_points("test examples", principal(points), labels, thumbnails)
@@ -72,7 +72,7 @@ def head(net: nn.Module) -> nn.Linear | None:
 
 
 def principal(points: np.ndarray) -> np.ndarray:
-    """Points [n, d] by their 50 principal components at most, from their inner products: d may be large."""
+    """Points [n, d] by their 32 principal components at most, from their inner products: d may be large."""
     if points.shape[1] <= MOST:
         return points
     centred = (points - points.mean(0)).astype(np.float64)

@@ -13,11 +13,12 @@ from encore.data.sources import ArraySource, MapSource
 def picture_shape(data: Any) -> tuple[int, ...] | None:
     """[channels, height, width] of the examples of Encore's data module; None if they are no pictures."""
     shape = data.recipe["shape"] if isinstance(data, DataModule) else None
-    is_picture = isinstance(shape, list | tuple) and len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) > 1
-    return tuple(shape) if is_picture else None
+    if not isinstance(shape, list) or len(shape) != 3 or shape[0] not in (1, 3) or min(shape[1:]) < 2:
+        return None
+    return tuple(shape)
 
 
-def test_pictures(data: Any, indices: Tensor) -> np.ndarray | None:
+def pictures_of_test(data: Any, indices: Tensor) -> np.ndarray | None:
     """Test examples before normalisation, uint8 [k, h, w, 3]; None if they are no pictures."""
     if picture_shape(data) is None or not len(indices):
         return None

@@ -12,20 +12,13 @@ COUNT, COLUMNS, SIDE = 64, 8, 48
 
 
 class FirstLayer(View):
-    """Show the weights of the first layer as pictures, before the first step and after the last.
+    """Show the weights of the first layer as pictures, after the last step.
 
     They are those of a linear layer that reads whole pictures, or of a convolution with one or three input channels:
     blue is positive, orange negative; colours where the examples have colours. Other nets are left out.
     """
 
-    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        if not trainer.global_step:
-            self.show(trainer, task)
-
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self.show(trainer, task)
-
-    def show(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not viewers(trainer, "show_image"):
             return
         weights = first_weights(task, picture_shape(getattr(trainer, "datamodule", None)))
@@ -48,10 +41,10 @@ def first_weights(task: nn.Module, shape: tuple[int, ...] | None) -> Tensor | No
 
 
 def coloured(weights: np.ndarray) -> np.ndarray:
-    """Weights [k, channels, h, w] as uint8 [k, h, w, 3], all on one scale with 0 in its middle."""
-    largest = float(np.abs(weights).max()) or 1.0
+    """Weights [k, channels, h, w] as uint8 [k, h, w, 3], all on one scale with 0 in its middle, without outliers."""
+    largest = float(np.quantile(np.abs(np.nan_to_num(weights)), 0.995)) or 1.0
     if weights.shape[1] == 3:
         return sized(as_bytes(weights, -largest, largest), SIDE)
-    share = (weights[:, 0] / largest)[..., None]
+    share = np.nan_to_num(weights[:, 0] / largest)[..., None].clip(-1, 1)
     hues = np.where(share > 0, np.array(BLUE), np.array(ORANGE))
     return sized((PAPER + np.abs(share) * (hues - PAPER)).astype(np.uint8), SIDE)

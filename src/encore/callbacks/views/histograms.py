@@ -11,16 +11,16 @@ from torch.optim import Optimizer
 
 from encore.callbacks.views.view import View, show, viewers
 
-VALUES = 2**13  # of a histogram, at most
+VALUES = 2**12  # of a histogram, at most
 MOST = 24  # histograms of a kind
 ACTIVATIONS = "torch.nn.modules.activation"
 
 
 class Histograms(View):
-    """Show histograms at the first step of a few epochs: the first, those at each quarter of the run, and the last.
+    """Show histograms at the first step of a few epochs: the first, two in between, and the last.
 
-    Weights are those before the step; gradients those before they are clipped; activations the outputs of layers with
-    weights and of activation functions, for the batch of the step. A compiled net's activations are left out.
+    Weights (without biases) are those before the step; gradients those before they are clipped; activations the outputs
+    of layers with weights and of activation functions, for the step's batch. Compiled nets have no activations here.
     """
 
     armed = False
@@ -29,7 +29,7 @@ class Histograms(View):
         if index or trainer.current_epoch not in chosen(trainer) or not viewers(trainer, "show_histogram"):
             return
         self.armed, self.step = True, trainer.global_step
-        for name, parameter in spread(list(task.named_parameters())):
+        for name, parameter in spread(weights(task)):
             self.show(trainer, f"weights/{name.removeprefix('net.')}", parameter)
         layers = [(name, module) for name, module in task.named_modules() if has_activations(module)]
         self.hooks = {}
@@ -48,7 +48,7 @@ class Histograms(View):
         if not self.armed:
             return
         self.disarm()
-        for name, parameter in spread(list(task.named_parameters())):
+        for name, parameter in spread(weights(task)):
             if parameter.grad is not None:
                 self.show(trainer, f"gradients/{name.removeprefix('net.')}", parameter.grad)
 
@@ -72,7 +72,12 @@ def chosen(trainer: pl.Trainer) -> set[int]:
     if epochs in (None, -1):
         return {0, *(2**power for power in range(10))}
     assert epochs is not None
-    return {0, epochs // 4, epochs // 2, 3 * epochs // 4, epochs - 1}
+    return {0, epochs // 3, 2 * epochs // 3, epochs - 1}
+
+
+def weights(task: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """A task's parameters without biases and other vectors."""
+    return [(name, parameter) for name, parameter in task.named_parameters() if parameter.ndim > 1]
 
 
 def spread(named: list[Any]) -> list[Any]:
@@ -88,7 +93,7 @@ def has_activations(module: nn.Module) -> bool:
 
 
 def sample(values: Tensor) -> np.ndarray:
-    """Finite values, evenly spread over a tensor, as many as there are or 8,192."""
+    """Finite values, evenly spread over a tensor, at most 4,096 to 8,192."""
     if values.layout != torch.strided or not values.is_floating_point():
         return np.empty(0)
     flat = values.detach().flatten()

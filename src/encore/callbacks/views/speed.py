@@ -50,11 +50,11 @@ class Speed(View):
             torch.cuda.synchronize(device)
         batches = trainer.fit_loop.epoch_loop.batch_progress.current.ready - first
         size = getattr(getattr(trainer, "datamodule", None), "batch_size", None)
-        known = isinstance(size, int)
-        seconds = max(time.perf_counter() - since, 1e-9)
-        values = {"speed/examples_per_second" if known else "speed/batches_per_second": batches / seconds}
-        if known:
-            values["speed/examples_per_second"] *= size
+        rate = batches / max(time.perf_counter() - since, 1e-9)
+        if isinstance(size, int):
+            values = {"speed/examples_per_second": rate * size}
+        else:
+            values = {"speed/batches_per_second": rate}
         show(trainer, "show_scalars", values | memory(device), last_step(trainer))
 
 

@@ -21,12 +21,13 @@ log = logging.getLogger("encore")
 
 MOST = 2**24  # numbers of weights that are copied for a step: 64 MB
 LAYERS = 50
-TIMES = 100  # measured in a run, about
+TIMES = 20  # measured in a run, at most
 USUAL = (3e-5, 3e-2)  # a step's change over the weights, about 1e-3
 
 
 class Updates(View):
-    """Log `updates/LAYER`, the norm of a step's change over the norm of the weights, at the first step of an epoch.
+    """Log `updates/LAYER`, the norm of a step's change over the norm of the weights, at the first step of an epoch,
+    in 20 epochs at most.
 
     At the end one sentence says what to try, where the training loss grew or did not move, or the ratio was far from
     1e-3. Only weights of two and more dimensions count, up to 16 million numbers.
@@ -41,7 +42,7 @@ class Updates(View):
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Measure the next step."""
-        every = max(1, (trainer.max_epochs or 1) // TIMES)
+        every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
         if index == 0 and trainer.current_epoch % every == 0 and trainer.optimizers and trainer.is_global_zero:
             optimizer, step = trainer.optimizers[0], trainer.global_step
             if layers := measured(task, optimizer):
@@ -114,8 +115,8 @@ def advice(values: np.ndarray, ratios: Sequence[float]) -> str | None:
         moved, size = abs(last - first), abs(first)
         if last - first > max(noise, 0.01 * size):
             return (
-                f"the training loss grew from {first:.4g} to {last:.4g}: try a smaller optim.lr, such as a tenth of it, "
-                "or trainer.gradient_clip_val=1"
+                f"the training loss grew from {first:.4g} to {last:.4g}: try a smaller optim.lr, such as a tenth "
+                "of it, or trainer.gradient_clip_val=1"
             )
         if moved < 1e-3 * size or moved < min(noise, 0.02 * size):
             return (

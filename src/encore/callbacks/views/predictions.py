@@ -16,7 +16,7 @@ MOST = 2**24  # probabilities that are kept: 64 MB
 
 
 @dataclass(frozen=True)
-class Tested:
+class Predictions:
     """The test examples, of all ranks, as far as their probabilities were kept.
 
     Attributes:
@@ -41,19 +41,18 @@ class Tested:
         return self.probabilities.gather(1, self.predicted[:, None])[:, 0]
 
 
-class TestView(View):
+class PredictionView(View):
     """A view of the test examples' predictions; of several, the first one sees them for all."""
 
-    __test__ = False  # or pytest would collect it
     watch: Watch | None = None
 
-    def show(self, trainer: pl.Trainer, tested: Tested) -> None:
+    def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         """Show the predictions of the best weights, on the first rank."""
         raise NotImplementedError
 
     def on_test_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self.seen: list[tuple[Tensor, Tensor]] = []
-        self.found: Tested | None = None
+        self.found: Predictions | None = None
         self.output: Any = None
         self.watch = None
         if self.leads(trainer) and classifies(task) and trainer.loggers and planned_steps(trainer) >= SHORT:
@@ -77,7 +76,7 @@ class TestView(View):
         """Keep what the net has just made of a batch."""
         if self.watch is None or self.output is None:
             return
-        found, self.output = predictions(task, self.output, batch), None
+        found, self.output = of_batch(task, self.output, batch), None
         if found is None or dataloader_idx:
             self.seen.clear()
             self.end()
@@ -103,8 +102,8 @@ class TestView(View):
             self.watch = None
 
 
-def first(trainer: pl.Trainer) -> TestView:
-    return next(part for part in trainer.callbacks if isinstance(part, TestView))  # type: ignore[attr-defined]
+def first(trainer: pl.Trainer) -> PredictionView:
+    return next(part for part in trainer.callbacks if isinstance(part, PredictionView))  # type: ignore[attr-defined]
 
 
 def classifies(task: Any) -> bool:
@@ -118,7 +117,7 @@ def classifies(task: Any) -> bool:
     return given and kind.aim is Supervised.aim
 
 
-def predictions(task: Any, outputs: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
+def of_batch(task: Any, outputs: Any, batch: Any) -> tuple[Tensor, Tensor] | None:
     """A batch's classes [n, 2], true and predicted, and its probabilities [n, classes]; None if there is not one class
     an example.
     """
@@ -133,7 +132,7 @@ def predictions(task: Any, outputs: Any, batch: Any) -> tuple[Tensor, Tensor] | 
     return torch.stack([truth, predicted], 1).cpu(), probabilities.float().cpu()
 
 
-def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Tested | None:
+def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Predictions | None:
     """All ranks' predictions; every rank has to ask. None if there are none."""
     loader: Any = trainer.test_dataloaders
     order = getattr(loader, "order", None)
@@ -153,4 +152,6 @@ def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Tested |
         return None
     classes, probabilities = classes[valid], probabilities[valid]
     names = class_names(getattr(trainer, "datamodule", None), count)
-    return Tested(classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid], names, bool(valid.all()))
+    return Predictions(
+        classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid], names, bool(valid.all())
+    )
