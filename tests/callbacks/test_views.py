@@ -124,8 +124,8 @@ def test_early_stopping_would_stop_at_one_epoch(run):
         {"experiment": "thumbtack", "trainer.max_epochs": 120},
         {"task": "autoencoder", **LONG},
         {"test": False, **LONG},
-        {"trainer.val_check_interval": 0.5, "trainer.check_val_every_n_epoch": 2, **LONG},
-        {"trainer.precision": "bf16-mixed", "trainer.limit_test_batches": 1, "data.eval_batch_size": 5, **LONG},
+        {"+trainer.val_check_interval": 0.5, "+trainer.check_val_every_n_epoch": 2, **LONG},
+        {"trainer.precision": "bf16-mixed", "+trainer.limit_test_batches": 1, "data.eval_batch_size": 5, **LONG},
         {"callbacks.checkpoint": None, "model": "cnn", "data.num_classes": 1000, "trainer.accumulate_grad_batches": 2,
          **LONG, "trainer.max_epochs": 8},
     ],
@@ -225,8 +225,8 @@ def test_other_loggers_get_the_pictures_and_numbers(run, tmp_path, monkeypatch):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert sorted(line["tag"] for line in lines if "tag" in line) == sorted(PICTURES)
     assert any("speed/memory_mib" in line.get("metrics", {}) for line in lines)
-    (events,) = (result.folder / "lightning_logs").rglob("events.out.*")
-    assert set(shown(events.parent).Tags()["images"]) == PICTURES
+    (folder,) = {events.parent for events in (result.folder / "lightning_logs").rglob("events.out.*")}
+    assert set(shown(folder).Tags()["images"]) == PICTURES
 
 
 def test_names_of_classes_stand_in_the_table(run, monkeypatch):
