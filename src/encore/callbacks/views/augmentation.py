@@ -50,7 +50,7 @@ class Augmentation(View):
         self.end()
         self.watch = None
         if self.after is not None and self.after.shape == self.before.shape:
-            show(trainer, "show_image", "augmentation", drawn(trainer, self.before, self.after), 0)
+            show(trainer, "show_image", "train/augmentation", drawn(trainer, self.before, self.after), 0)
 
     def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException) -> None:
         self.end()

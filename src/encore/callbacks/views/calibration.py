@@ -23,8 +23,8 @@ class Calibration(PredictionView):
         counts, confidence, accuracy = binned(sure, right)
         error = float((counts * np.abs(confidence - accuracy)).sum() / counts.sum())
         step = last_step(trainer)
-        show(trainer, "show_image", "calibration/reliability", drawn(counts, confidence, accuracy, error), step)
-        show(trainer, "show_scalars", {"calibration/ece": error}, step)
+        show(trainer, "show_image", "mistakes/reliability", drawn(counts, confidence, accuracy, error), step)
+        show(trainer, "show_scalars", {"test/ece": error}, step)
 
 
 def binned(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

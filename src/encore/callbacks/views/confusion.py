@@ -23,7 +23,7 @@ class Confusion(PredictionView):
     def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         counts, step = confusion(tested), last_step(trainer)
         show(trainer, "show_image", "mistakes/confusion", drawn(counts, tested.names), step)
-        show(trainer, "show_text", "accuracy_by_class", table(counts, tested.names), step)
+        show(trainer, "show_text", "test/accuracy_by_class", table(counts, tested.names), step)
 
 
 def confusion(tested: Predictions) -> np.ndarray:

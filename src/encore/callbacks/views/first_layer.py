@@ -9,6 +9,7 @@ from encore.callbacks.views.examples import picture_shape
 from encore.callbacks.views.view import View, last_step, show, viewers
 
 COUNT, COLUMNS, SIDE = 64, 8, 48
+SHADES = 6  # of each colour
 
 
 class FirstLayer(View):
@@ -26,7 +27,7 @@ class FirstLayer(View):
             return
         some = weights[:COUNT].detach().float().cpu().numpy()
         title = f"First layer: {len(some)} of {len(weights)} units" if len(weights) > len(some) else "First layer"
-        show(trainer, "show_image", "weights/first_layer", tiles(coloured(some), COLUMNS, title), last_step(trainer))
+        show(trainer, "show_image", "net/first_layer", tiles(coloured(some), COLUMNS, title), last_step(trainer))
 
 
 def first_weights(task: nn.Module, shape: tuple[int, ...] | None) -> Tensor | None:
@@ -46,5 +47,6 @@ def coloured(weights: np.ndarray) -> np.ndarray:
     if weights.shape[1] == 3:
         return sized(as_bytes(weights, -largest, largest), SIDE)
     share = np.nan_to_num(weights[:, 0] / largest)[..., None].clip(-1, 1)
+    share = np.round(share * SHADES) / SHADES  # noise of a few shades is a fraction of the bytes
     hues = np.where(share > 0, np.array(BLUE), np.array(ORANGE))
     return sized((PAPER + np.abs(share) * (hues - PAPER)).astype(np.uint8), SIDE)

@@ -30,7 +30,7 @@ class Histograms(View):
             return
         self.armed, self.step = True, trainer.global_step
         for name, parameter in spread(weights(task)):
-            self.show(trainer, f"weights/{name.removeprefix('net.')}", parameter)
+            self.show(trainer, f"net/weights/{name.removeprefix('net.')}", parameter)
         layers = [(name, module) for name, module in task.named_modules() if has_activations(module)]
         self.hooks = {}
         if not any(module._compiled_call_impl is not None for module in task.modules()):
@@ -41,7 +41,7 @@ class Histograms(View):
         """Show what a layer has made, the first time."""
         if self.hooks.get(name) is not None and isinstance(output, Tensor) and output.is_floating_point():
             self.hooks.pop(name).remove()
-            self.show(trainer, f"activations/{name.removeprefix('net.')}", output)
+            self.show(trainer, f"net/activations/{name.removeprefix('net.')}", output)
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, task: pl.LightningModule, optimizer: Optimizer) -> None:
         """Gradients are complete here."""
@@ -50,7 +50,7 @@ class Histograms(View):
         self.disarm()
         for name, parameter in spread(weights(task)):
             if parameter.grad is not None:
-                self.show(trainer, f"gradients/{name.removeprefix('net.')}", parameter.grad)
+                self.show(trainer, f"net/gradients/{name.removeprefix('net.')}", parameter.grad)
 
     def disarm(self) -> None:
         self.armed = False
