@@ -46,6 +46,7 @@ async def pictures(address: str, out: Path) -> None:
         await keep(opened, out / "tensorboard.png")
         await opened.open(f"{address}?tab=images#images")
         await opened.until("mistakes/confusion")
+        await opened.click("Show actual image size")
         await keep(opened, out / "tensorboard_images.png")
         await opened.open(f"{address}?tab=projector#projector")
         await opened.until("200x32")

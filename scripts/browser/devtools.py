@@ -43,6 +43,18 @@ COUNT = """((selector) => {
   return found;
 })"""
 
+# Click the checkbox that has a label.
+CLICK = """((label) => {
+  const walk = (root) => {
+    for (const node of root.querySelectorAll('*')) {
+      if (node.tagName === 'PAPER-CHECKBOX' && node.textContent.trim() === label) { node.click(); return true; }
+      if (node.shadowRoot && walk(node.shadowRoot)) return true;
+    }
+    return false;
+  };
+  return walk(document);
+})"""
+
 
 def chromium() -> str | None:
     """Chromium's path; None if there is none."""
@@ -80,6 +92,15 @@ class Page:
 
     async def count(self, selector: str) -> int:
         return int(await self.evaluate(f"{COUNT}({selector!r})") or 0)
+
+    async def click(self, label: str) -> None:
+        """Click the checkbox that has a label.
+
+        Raises:
+            LookupError: there is none.
+        """
+        if not await self.evaluate(f"{CLICK}({label!r})"):
+            raise LookupError(f"there is no checkbox {label!r}")
 
     async def until(self, *words: str, seconds: float = 60) -> str:
         """Wait until the page shows all of these, and return all that it shows.
