@@ -1,7 +1,7 @@
 """Make the pictures of TensorBoard in README.md and docs/tensorboard.md, from runs that this trains.
 
-It needs Fashion-MNIST (`python scripts/fetch_data.py fashion_mnist`) and Chromium (`apt-get install chromium`), and takes
-two minutes.
+It needs Fashion-MNIST (`python scripts/fetch_data.py fashion_mnist`) and Chromium (`apt-get install chromium`), and
+takes two minutes.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from encore.command import end
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 # Shown at the width of a README, about 900 pixels.
 WIDTH, HEIGHT = 1100, 640
+WHOLE = 800  # the height of a window in which a whole picture is seen
 RUNS = [
     ["data=fashion_mnist", "model=mlp", "model.widths=[512]", "data.fraction=0.2", "augment=[flip_crop_small]"],
     ["data=fashion_mnist", "model=mlp", "model.widths=[512]", "data.fraction=0.2", "optim.lr=3e-3"],
@@ -47,7 +48,9 @@ async def pictures(address: str, out: Path) -> None:
         await opened.open(f"{address}?tab=images#images")
         await opened.until("mistakes/confusion")
         await opened.click("Show actual image size")
+        await opened.resize(WIDTH, WHOLE)
         await keep(opened, out / "tensorboard_images.png")
+        await opened.resize(WIDTH, HEIGHT)
         await opened.open(f"{address}?tab=projector#projector")
         await opened.until("200x32")
         await asyncio.sleep(20)  # until the points have come to rest

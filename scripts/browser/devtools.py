@@ -93,6 +93,10 @@ class Page:
     async def count(self, selector: str) -> int:
         return int(await self.evaluate(f"{COUNT}({selector!r})") or 0)
 
+    async def resize(self, width: int, height: int) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        await self.call("Emulation.setDeviceMetricsOverride", **size)
+
     async def click(self, label: str) -> None:
         """Click the checkbox that has a label.
 
@@ -163,10 +167,7 @@ async def page(width: int = 1400, height: int = 1000) -> AsyncIterator[Page]:
                 attached = await opened.call("Target.attachToTarget", targetId=target, flatten=True)
                 opened.session = {"sessionId": attached["sessionId"]}
                 await opened.call("Page.enable")
-                await opened.call(
-                    "Emulation.setDeviceMetricsOverride",
-                    width=width, height=height, deviceScaleFactor=1, mobile=False,
-                )  # fmt: skip
+                await opened.resize(width, height)
                 yield opened
         finally:
             process.terminate()
