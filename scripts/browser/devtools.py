@@ -171,4 +171,4 @@ async def page(width: int = 1400, height: int = 1000) -> AsyncIterator[Page]:
                 yield opened
         finally:
             process.terminate()
-            process.wait()
+            process.communicate()  # closes its pipe

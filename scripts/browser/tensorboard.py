@@ -20,4 +20,4 @@ def tensorboard(folder: Path) -> Iterator[str]:
         yield next(word for line in lines for word in line if word.startswith("http"))
     finally:
         process.terminate()
-        process.wait()
+        process.communicate()  # closes its pipe
