@@ -134,11 +134,10 @@ def of_batch(task: Any, outputs: Any, batch: Any) -> tuple[Tensor, Tensor] | Non
 
 def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Predictions | None:
     """All ranks' predictions; every rank has to ask. None if there are none."""
-    loader: Any = trainer.test_dataloaders
-    order = getattr(loader, "order", None)
-    indices = order.of_rank(order.of_epoch(0))[0] if order is not None else None
     here = None
     if seen:
+        order = getattr(trainer.test_dataloaders, "order", None)
+        indices = None if order is None else order.of_rank(order.of_epoch(0))[0]
         classes, probabilities = (torch.cat(each) for each in zip(*seen, strict=True))
         here = classes, probabilities, None if indices is None else indices[: len(classes)]
     every = [each for each in by_rank(here) if each is not None]
