@@ -62,6 +62,8 @@ WITHIN = {
 # What is tested elsewhere, by file and test; None: it is never a part itself.
 ELSEWHERE: dict[str, tuple[str, str] | None] = {
     "encore.tasks.supervised.Supervised": None,
+    "encore.callbacks.views.view.View": None,
+    "encore.callbacks.views.predictions.PredictionView": None,
     "encore.data.named.buckets.BucketedOrder": (
         "data/test_own_data.py",
         "test_the_order_is_a_function_of_seed_and_epoch_and_an_epoch_can_be_entered_anywhere",

@@ -18,7 +18,10 @@ EVERYWHERE = """
 Every command looks for your configs and modules in the project around the working directory (a pyproject.toml
 with a table [tool.encore]), in the folders that ENCORE_CONFIGS lists, and in --config-dir FOLDER.
 """
-ELSEWHERE = {"benchmark": "exists only in the repository: `python scripts/benchmark.py` measures the engine's speed"}
+ELSEWHERE = {
+    "benchmark": "exists only in the repository: `python scripts/benchmark.py` measures the engine's speed",
+    "screenshots": "exists only in the repository: `python scripts/screenshots.py` makes the documentation's pictures",
+}
 
 
 def main() -> None:

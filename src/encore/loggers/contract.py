@@ -4,10 +4,12 @@ Any class with Lightning's `log_metrics`, `log_hyperparams`, `name` and `version
 optional and found by name; nothing needs to be inherited from here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from torch import Tensor, nn
 
 
@@ -65,6 +67,33 @@ class Rewinding(Protocol):
 
     def restore(self, position: Any, source: Path) -> None:
         """Go back to a position of the run in a folder; raise InputError if that is impossible."""
+
+
+class Showing(Protocol):
+    """What views show (`encore.callbacks.views`). Each method may be left out: that is then not shown there.
+
+    Loggers of others that can show pictures get `show_image` from `encore.loggers.services`.
+    """
+
+    def show_image(self, tag: str, picture: np.ndarray, step: int) -> None:
+        """Show a picture, uint8 [height, width, 3]."""
+
+    def show_scalars(self, values: dict[str, float], step: int) -> None:
+        """Show numbers that are no results and differ each time, such as speeds: `log_metrics` does not get them."""
+
+    def show_histogram(self, tag: str, values: np.ndarray, step: int) -> None:
+        """Show how finite values, [n], are distributed."""
+
+    def show_precision_recall(self, tag: str, belongs: np.ndarray, probabilities: np.ndarray, step: int) -> None:
+        """Show precision against recall: whether examples belong to a class, bool [n], and how likely that is, [n]."""
+
+    def show_text(self, tag: str, markdown: str, step: int) -> None:
+        """Show a text."""
+
+    def show_points(self, tag: str, points: np.ndarray, labels: list[Sequence[str]], pictures: Any) -> None:
+        """Show points, [n, dimensions], with a heading and a row of labels each, and pictures, uint8 [n, side, side, 3]
+        or None; a later call replaces them.
+        """
 
 
 class Closing(Protocol):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
@@ -16,6 +17,8 @@ log = logging.getLogger("encore")
 
 # Methods called while a run trains. A logger that fails in one of them is not called again.
 CALLED = ("log_hyperparams", "log_graph", "save", "finalize", "after_save_checkpoint", "describe", "conclude")
+# Those that show something under a name at a step: `show_image(tag, picture, step)`.
+SHOWN = ("show_image", "show_histogram", "show_precision_recall", "show_text")
 
 
 class Delivery:
@@ -36,6 +39,11 @@ class Delivery:
         self.before = dict(journal.last)
         self.plain = {name: getattr(logger, name) for name in ("log_metrics", *CALLED) if hasattr(logger, name)}
         vars(logger)["log_metrics"] = self.log_metrics
+        vars(logger)["show_scalars"] = self.log_metrics
+        shows = {name: getattr(logger, name) for name in SHOWN if hasattr(logger, name)}
+        if service.show is not None:
+            shows.setdefault("show_image", partial(service.show, logger))
+        vars(logger).update({name: partial(self.show, method) for name, method in shows.items()})
         for name in self.plain.keys() & set(CALLED):
             vars(logger)[name] = self.guarded(name)
 
@@ -90,6 +98,16 @@ class Delivery:
         self.journal.add(last=dict.fromkeys(kept, step))
         self.attempt(self.plain["log_metrics"], metrics=kept, step=step)
         self.attempt(self.service.flush, self.logger)
+
+    @rank_zero_only
+    def show(self, method: Callable[..., Any], tag: str, *shown: Any) -> None:
+        """Let the logger show something, unless an earlier attempt has; the last argument is the step."""
+        step = shown[-1]
+        if self.broken or (not self.rewinds and step <= self.before.get(tag, -1)):
+            return
+        if not self.rewinds:
+            self.journal.add(last={tag: step})
+        self.attempt(method, tag, *shown)
 
     @rank_zero_only
     def close(self, well: bool) -> None:

@@ -1,8 +1,11 @@
 """What is specific to each tracking service's logger."""
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from encore.loggers.contract import Identity
 
@@ -20,6 +23,7 @@ class Service:
         close: closes it; its argument says whether the run ended well.
         local: whether its files are in the run's folder, and are deleted with it.
         flush: writes what it received to disk.
+        show: shows a picture, uint8 [height, width, 3], under a name at a step.
     """
 
     package: str | None = None
@@ -30,6 +34,7 @@ class Service:
     close: Callable[[Any, bool], None] = lambda logger, well: None
     local: bool = False
     flush: Callable[[Any], None] = lambda logger: None
+    show: Callable[[Any, str, np.ndarray, int], Any] | None = None
 
 
 def title(run: Identity) -> str:
@@ -76,6 +81,25 @@ def ended(method: str) -> Callable[[Any, bool], None]:
     return close
 
 
+def show_in_mlflow(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
+    """Keep a picture as a file of the run."""
+    logger.experiment.log_image(logger.run_id, picture, artifact_file=f"{tag}/{step}.png")
+
+
+def show_in_neptune(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
+    """Add a picture to a series; Neptune takes numbers from 0 to 1."""
+    types = importlib.import_module("neptune.types")
+    logger.experiment[tag].append(types.File.as_image(picture / 255), step=step)
+
+
+def show_in_aim(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
+    """Track a picture."""
+    import aim
+    from PIL import Image
+
+    logger.experiment.track(aim.Image(Image.fromarray(picture)), name=tag, step=step)
+
+
 # By the name of the class or of a base class.
 SERVICES = {
     "WandbLogger": Service(
@@ -85,12 +109,14 @@ SERVICES = {
         chosen=True,
         key=lambda logger: logger.experiment.id,
         close=finish_wandb,
+        show=lambda logger, tag, picture, step: logger.log_image(tag, [picture], step),
     ),
     "MLFlowLogger": Service(
         package="mlflow",
         given=tags,
         key_setting="run_id",
         key=lambda logger: logger.run_id,
+        show=show_in_mlflow,
     ),
     "CometLogger": Service(
         package="comet_ml",
@@ -99,6 +125,7 @@ SERVICES = {
         chosen=True,
         key=lambda logger: logger.version,
         close=ended("end"),
+        show=lambda logger, tag, picture, step: logger.experiment.log_image(picture, name=tag, step=step),
     ),
     "NeptuneLogger": Service(
         package="neptune",
@@ -106,6 +133,7 @@ SERVICES = {
         key_setting="with_id",
         key=lambda logger: logger.version,
         close=ended("stop"),
+        show=show_in_neptune,
     ),
     "AimLogger": Service(
         package="aim",
@@ -113,11 +141,13 @@ SERVICES = {
         key_setting="run_hash",
         key=lambda logger: logger.experiment.hash,
         close=ended("close"),
+        show=show_in_aim,
     ),
     "TensorBoardLogger": Service(
         given=lambda run: {"save_dir": str(run.folder), "name": "lightning_logs"},
         local=True,
         flush=lambda logger: logger.experiment.flush(),
+        show=lambda logger, tag, picture, step: logger.experiment.add_image(tag, picture, step, dataformats="HWC"),
     ),
     "CSVLogger": Service(
         given=lambda run: {"save_dir": str(run.folder)},

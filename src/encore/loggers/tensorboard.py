@@ -20,14 +20,17 @@ from torch.utils.tensorboard.summary import hparams
 from encore.errors import InputError
 from encore.files import make_durable, writing
 from encore.loggers.graph import graph
+from encore.loggers.showing import Showing
 
 log = logging.getLogger("encore")
 
 EVENTS = "events.out.tfevents.*"
+# The first card would be the number of the epoch.
+RENAMED = {"epoch": "progress/epoch"}
 FIRST = re.compile(r"(?<=tfevents\.)\d+")
 
 
-class TensorBoard(TensorBoardLogger):
+class TensorBoard(Showing, TensorBoardLogger):
     """Lightning's TensorBoard logger, writing straight into a run's folder."""
 
     beginning: ClassVar[dict[str, Any]] = {"sizes": {}}  # its position before the first step
@@ -70,7 +73,11 @@ class TensorBoard(TensorBoardLogger):
             example: inputs of a batch, [n, *shape]; None: the graph is not shown.
             metrics: names without their split, such as `loss`.
         """
-        charts = {name: ["Multiline", [f"train/{name}", f"val/{name}"]] for name in metrics}
+        lines = {name: [f"train/{name}", f"val/{name}"] for name in metrics}
+        monitored = str((cfg.get("monitor") or {}).get("metric")).removeprefix("val/")
+        if (cfg.get("callbacks") or {}).get("gap") and monitored in lines:
+            lines[monitored].append("gap/would_stop")
+        charts = {name: ["Multiline", tags] for name, tags in lines.items()}
         self.writer.add_custom_scalars({"Training against validation": charts})
         config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
         shown = config.encode(errors="backslashreplace").decode()  # a path's bytes need not be UTF-8
@@ -110,7 +117,9 @@ class TensorBoard(TensorBoardLogger):
         if not self.pending:
             return
         with writing(self.folder):
-            values = [Summary.Value(tag=name, simple_value=value) for name, value in self.pending.items()]
+            values = [
+                Summary.Value(tag=RENAMED.get(name, name), simple_value=value) for name, value in self.pending.items()
+            ]
             self.writer._get_file_writer().add_summary(Summary(value=values), self.step, self.time)
         self.pending = {}
 

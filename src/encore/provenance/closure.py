@@ -19,7 +19,7 @@ NOT_COMPUTING = frozenset(
     f"{ENGINE}.{name}"
     for name in (
         "analysis", "command", "commands", "loggers", "provenance", "sweep", "terminal", "use",
-        "callbacks.progress", "data.names", "data.notes",
+        "callbacks.progress", "callbacks.views", "data.names", "data.notes",
         "config.check", "config.combinations", "config.compose", "config.directions", "config.help", "config.packages",
         "config.plain", "config.rules", "config.suggestion",
         "record.inputs", "record.lock", "record.manifest", "record.record", "record.result", "record.seal",

@@ -16,6 +16,13 @@ from encore.provenance.variables import counted
 # Settings of Encore's own data that serve the use of a trained model.
 OF_USE = ("data.classes", "data.from_text")
 
+# Callbacks that only show a run, and their names in configs/callbacks/default.yaml.
+VIEWS = "encore.callbacks.views."
+VIEW_NAMES = {
+    "gap", "updates", "histograms", "confusion", "mistakes", "precision_recall", "calibration", "first_layer",
+    "embeddings", "augmentation", "speed",
+}  # fmt: skip
+
 # Callbacks whose behaviour does not depend on the run's length.
 SAME_AT_ANY_LENGTH = {
     "encore.callbacks.learning_rate.LearningRate", "encore.callbacks.norms.Norms",
@@ -71,7 +78,8 @@ def lineage(cfg: dict, code: Closure | None = None) -> str | None:
     """
     if "auto" in (cfg.get("scheduler") or {}).values() or cfg["trainer"].get("max_steps", -1) != -1:
         return None
-    if not {recipe["_target_"] for recipe in (cfg["callbacks"] or {}).values() if recipe} <= SAME_AT_ANY_LENGTH:
+    watching = (recipe["_target_"] for recipe in (cfg["callbacks"] or {}).values() if recipe)
+    if not {target for target in watching if not target.startswith(VIEWS)} <= SAME_AT_ANY_LENGTH:
         return None
     if not all(str(cfg[part].get("_target_", ours)).startswith(ours) for part, ours in SEES_LENGTH.items()):
         return None
@@ -107,7 +115,10 @@ def computing(cfg: dict) -> dict:
 
 
 def unused(cfg: dict) -> Iterator[str]:
-    """Settings at the value with which they do nothing, as in a run from before there were any."""
+    """Settings at the value with which they do nothing, as in a run from before there were any; and views."""
+    for name, recipe in (cfg.get("callbacks") or {}).items():
+        if (not recipe and name in VIEW_NAMES) or (recipe and str(recipe.get("_target_")).startswith(VIEWS)):
+            yield f"callbacks.{name}"
     task, data = cfg.get("task") or {}, cfg.get("data") or {}
     if cfg.get("init_from") is None:
         yield from ("init_from", "fine_tune")

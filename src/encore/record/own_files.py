@@ -9,12 +9,13 @@ from pathlib import Path
 from encore.errors import InputError
 from encore.record.lock import LOCK
 
-FOLDERS = ("checkpoints", "tables")
+FOLDERS = ("checkpoints", "tables", "projector")
 # A run that begins anew writes over these, and makes the others again.
 KEPT = (LOCK, "config.yaml", "result.json", "train.log")
 REMADE = (
     "manifest.json", "metrics.csv", "losses.f32", "pruning.json", "record.sha256", "record.sha256.sig",
     "freed.json", "profile.txt", "trace.json", "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
+    "projector_config.pbtxt", "projector/points.tsv", "projector/labels.tsv", "projector/pictures.png",
     "checkpoints/last.ckpt", "checkpoints/previous.ckpt", "checkpoints/best.ckpt", "checkpoints/digests.json",
 )  # fmt: skip
 # A file that was being written when a process was killed: `.NAME.PID`.

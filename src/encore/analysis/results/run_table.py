@@ -21,7 +21,8 @@ from encore.record.result import Result
 # Settings that are varied to see how a result spreads, and their plural names.
 REPEATED = {"seed": "seeds", "data.bootstrap": "resamples", "data.fold": "folds"}
 # Parts of a config that are not compared.
-NOT_COMPARED = (*fingerprint.COSMETIC, "threads", "task.metrics", "data.sha256")
+VIEWS = (f"callbacks.{name}" for name in fingerprint.VIEW_NAMES)
+NOT_COMPARED = (*fingerprint.COSMETIC, *VIEWS, "threads", "task.metrics", "data.sha256")
 ABSENT = "–"  # a setting that a run lacks
 WRITTEN = json.JSONEncoder(ensure_ascii=False)
 

@@ -1,0 +1,1 @@
+"""Chromium without a window, to look at pages as a reader sees them."""
