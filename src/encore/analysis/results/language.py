@@ -173,8 +173,8 @@ def installed(names: Sequence[str], anew: bool = False) -> str | None:
         for file in font_manager.findSystemFonts():
             if any(word in Path(file).stem.lower() for word in words):
                 font_manager.fontManager.addfont(file)
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in names if name in known), None)
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in names if name in there), None)
 
 
 def known(language: str) -> tuple[dict[str, str], dict[str, Any]]:
