@@ -28,14 +28,14 @@ Word = tuple[int, str, list[float]]  # where in its line it begins, and what eac
 def figure(found: Mistakes) -> Figure:
     """Reviews below each other, each word in the colour of what it does to the logit; of long ones the beginning."""
     every = [lines(mistake) for mistake in found.shown]
-    rows = 4 + sum(len(held) + 2 for held in every)
+    rows = 5 + sum(len(held) + 2 for held in every)
     drawn = Figure(figsize=(WIDE * (COLUMNS + 2), HIGH * rows))
     axes = drawn.add_axes((0, 0, 1, 1), xlim=(-1, COLUMNS + 1), ylim=(rows, 0))
     axes.set_axis_off()
     counts = f"{found.count:,} of {found.examples:,} test reviews are wrong; those it is surest of"
     colors = "blue words speak for praise, orange ones for blame"
-    axes.text(0, 3, f"{plain(found.title)}\n{counts}: {colors}", fontsize="medium", va="bottom")
-    row = 4
+    axes.text(0, 4, f"{plain(found.title)}\n{counts}:\n{colors}", fontsize="medium", va="bottom")
+    row = 5
     for mistake, held in zip(found.shown, every, strict=True):
         axes.text(0, row + 0.8, plain(mistake.heading), fontsize="small", va="baseline")
         for place, line in enumerate(held, row + 1):
