@@ -34,7 +34,7 @@ def figure(found: Mistakes) -> Figure:
     axes.set_axis_off()
     counts = f"{found.count:,} of {found.examples:,} test reviews are wrong; those it is surest of"
     colors = "blue words speak for praise, orange ones for blame"
-    axes.text(0, 4, f"{plain(found.title)}\n{counts}:\n{colors}", fontsize="medium", va="bottom")
+    axes.text(0, 4, f"{plain(found.title)}\n{counts}\n({colors})", fontsize="medium", va="bottom")
     row = 5
     for mistake, held in zip(found.shown, every, strict=True):
         axes.text(0, row + 0.8, plain(mistake.heading), fontsize="small", va="baseline")
