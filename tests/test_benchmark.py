@@ -9,7 +9,7 @@ from benchmarks import processes
 from benchmarks.datasets import Place
 from benchmarks.epochs import check_same, hand_written, side_by_side
 from benchmarks.figure import MEASURES, Figure, table
-from benchmarks.training import text_tax
+from benchmarks.training import pairs_tax, text_tax
 from benchmarks.turns import Turns
 from benchmarks.usual import PlainLoop, train
 
@@ -45,6 +45,10 @@ def test_a_run_and_the_hand_written_loop_end_in_the_same_bits(place, settings):
 
 def test_texts_are_gathered_by_hand_to_the_same_bits(place):
     assert len(text_tax(place, pairs=1, texts=400).samples) == 1  # it compares them
+
+
+def test_batches_of_writers_are_put_together_by_hand_to_the_same_bits(place):
+    assert len(pairs_tax(place, pairs=1, writers=8).samples) == 1  # it compares them
 
 
 def test_one_bit_is_a_difference(place):

@@ -65,6 +65,15 @@ class Place:
         small = ["data.test_fraction=0.01", "data.num_classes=2"]
         return ["data=arrays", f"data.path={file}", fields, "data.targets=label", *small]
 
+    def writers(self, number: int, each: int = 100) -> list[str]:
+        """The settings of random pictures of 28 × 28 bytes, so many by each of the writers, as many as MNIST has."""
+        file = self.folder / f"{number}-writers.npz"
+        if not file.exists():
+            pictures = np.random.default_rng(0).integers(0, 256, (number * each, 28, 28), dtype=np.uint8)
+            np.savez(file, picture=pictures, writer=np.arange(number * each) % number)
+        fields = ["data.inputs=picture", "data.targets=writer", "data.shape=[1,28,28]", f"data.num_classes={number}"]
+        return ["data=arrays", f"data.path={file}", *fields, "data.test_fraction=0.01"]
+
 
 def is_fashion_mnist(data_dir: Path) -> bool:
     """Whether torchvision would find it there."""

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
 from unittest import mock
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 import encore
 from benchmarks.clock import Clock
-from benchmarks.hand_written import Examples, HandWritten, Texts
+from benchmarks.hand_written import Examples, HandWritten, HandWrittenTriplets, Texts
 from benchmarks.seconds import Seconds
 from encore.callbacks import losses
 from encore.config.build import build
@@ -112,26 +113,32 @@ def hand_written(cfg: dict) -> HandWritten:
     torch.manual_seed(derive(cfg["seed"], "weights"))
     net = build(cfg["model"], what="model").to(device)
     convolutions_channels_last(net)
-    return HandWritten(
-        by_hand(data, device),
-        net,
-        build_optimizer(cfg["optim"], net, device),
-        cfg["data"]["batch_size"],
-        cfg["data"]["eval_batch_size"],
-        lambda epoch: derive(cfg["seed"], "order", epoch),
-    )
+    settings: dict[str, Any] = {
+        "examples": by_hand(data, device),
+        "net": net,
+        "optimizer": build_optimizer(cfg["optim"], net, device),
+        "batch_size": cfg["data"]["batch_size"],
+        "eval_batch_size": cfg["data"]["eval_batch_size"],
+    }
+    if cfg["data"].get("order") is None:
+        return HandWritten(order_seed=lambda epoch: derive(cfg["seed"], "order", epoch), **settings)
+    settings |= {"each": cfg["data"]["order"]["each"], "scale": cfg["task"]["scale"]}
+    return HandWrittenTriplets(order_seed=lambda epoch: derive(cfg["seed"], "together", epoch), **settings)
 
 
 def by_hand(data: DataModule, device: torch.device) -> Examples | Texts:
     """A data module's examples, as a loop holds them that is written for them alone."""
     source, split = data.source, data.split
     if isinstance(source, ColumnSource):
-        texts = source.columns["inputs.tokens"]
-        assert isinstance(texts, Ragged)
-        parts = (texts.values, texts.offsets, source.targets, split.train, split.val)
-        return Texts(*(part.to(device) for part in parts))
+        texts = source.columns.get("inputs.tokens")
+        if isinstance(texts, Ragged):
+            parts = (texts.values, texts.offsets, source.targets, split.train, split.val)
+            return Texts(*(part.to(device) for part in parts))
+        (affine,) = data.affines.values()
+    else:
+        affine = data.normalize
     inputs = source.read(range(len(source.targets)))
-    pixels = (inputs, source.targets, split.train, split.val, data.normalize.center, data.normalize.scale)
+    pixels = (inputs, source.targets, split.train, split.val, affine.center, affine.scale)
     return Examples(*(part.to(device) for part in pixels))
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from course.writers.task import triplet
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Texts:
 
 
 class HandWritten:
-    """Training and validation of a classifier.
+    """Training and validation of a net, by default a classifier.
 
     Args:
         examples: what is learned from.
@@ -85,12 +88,15 @@ class HandWritten:
         losses = []
         for indices in self.order(epoch).split(self.batch_size):
             inputs, targets = self.examples.batch(indices)
-            loss = F.cross_entropy(self.logits(inputs), targets)
+            loss = self.loss(self.logits(inputs), targets)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
             losses.append(loss.detach())
         self.losses.append(torch.stack(losses).cpu())
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy(outputs, targets)
 
     def logits(self, inputs: Tensor | dict[str, Tensor]) -> Tensor:
         outputs: Tensor = self.net(**inputs) if isinstance(inputs, dict) else self.net(inputs)
@@ -112,6 +118,35 @@ class HandWritten:
         for indices in examples.val.split(self.eval_batch_size):
             inputs, targets = examples.batch(indices)
             logits = self.logits(inputs)
-            loss += F.cross_entropy(logits, targets) * len(indices)
+            loss += self.loss(logits, targets) * len(indices)
             right += (logits.argmax(1) == targets).sum()
         self.val_loss, self.val_accuracy = float(loss) / len(examples.val), int(right) / len(examples.val)
+
+
+class HandWrittenTriplets(HandWritten):
+    """Training and validation of an embedding by the triplets of each batch.
+
+    Args:
+        each: how many examples of a label follow each other.
+        scale: of the cosines.
+        settings: those of `HandWritten`.
+    """
+
+    def __init__(self, each: int, scale: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.each, self.scale = each, scale
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return triplet(outputs, targets, self.scale)
+
+    def order(self, epoch: int) -> Tensor:
+        """Examples of each label, `each` at a time, in full batches."""
+        generator = torch.Generator().manual_seed(self.order_seed(epoch))
+        train, labels = self.examples.train.cpu(), self.examples.targets.cpu()
+        shuffled = train[torch.randperm(len(train), generator=generator)]
+        parts = []
+        for label in labels[train].unique():
+            of_label = shuffled[labels[shuffled] == label]
+            parts += of_label.split(self.each)[: len(of_label) // self.each]
+        order = torch.stack(parts)[torch.randperm(len(parts), generator=generator)].flatten()
+        return order[: len(order) // self.batch_size * self.batch_size].to(self.examples.train.device)

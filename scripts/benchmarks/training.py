@@ -54,6 +54,17 @@ def text_tax(place: Place, pairs: int = 11, texts: int = 20_000) -> Figure:
     return ratio({"Encore": mine, "by hand": by_hand}, same_bits=True)
 
 
+def pairs_tax(place: Place, pairs: int = 9, writers: int = 60) -> Figure:
+    """An embedding by triplets at batch 256, which holds eight digits of each writer in it, as writers_verify does."""
+    settings = ["task=verification", "task.metrics=null", "model=embedder", "optim=adam", "data.batch_size=256"]
+    order = "+data.order={_target_: course.writers.order.together, each: 8}"
+    overrides = [*place.settings, *place.writers(writers), *settings, order, f"trainer.max_epochs={pairs + 2}"]
+    loop = hand_written(config_from(overrides))
+    result, mine, by_hand = side_by_side(overrides, loop.epoch)
+    check_same(result, loop)
+    return ratio({"Encore": mine, "by hand": by_hand}, same_bits=True)
+
+
 def data_path(place: Place) -> Figure:
     """A loop over a DataLoader with per-sample transforms, over Encore."""
     overrides = on_fashion_mnist(place, ["model=softmax", "optim=sgd", "data.batch_size=512"], pairs=5)

@@ -11,7 +11,7 @@ from torch import nn
 
 import encore
 from course.efficient.distillation import Distillation
-from course.efficient.measure import one_thread
+from course.efficient.measure import one_unchecked_thread
 from course.efficient.quantization import dynamic, static
 from course.efficient.strided import Strided
 from course.efficient.table import front
@@ -126,7 +126,7 @@ def test_int8_nets_give_nearly_the_same_outputs():
     torch.manual_seed(0)
     net, inputs = Strided((1, 8, 8), 10, (4, 8), hidden=16).eval(), torch.randn(64, 1, 8, 8)
     spread = net(inputs).std()
-    with one_thread():
+    with one_unchecked_thread():
         for made in (dynamic(net), static(net, inputs)):
             assert made is not net
             assert 0 < (made(inputs) - net(inputs)).abs().max() < 0.2 * spread

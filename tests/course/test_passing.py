@@ -56,7 +56,7 @@ def test_a_polynomial_has_legendre_s_terms():
 
 def test_the_path_through_the_valley_is_that_of_gradient_descent(run):
     result = run({"experiment": "valley", "optim.lr": 0.03, "trainer.max_epochs": 5})
-    path = read(result.folder, "sgd")
+    path = read(result.folder)
     assert path.steep == pytest.approx([(1 - 0.03 * 50) ** step for step in range(5)], rel=1e-5)
     assert path.flat == pytest.approx([10 * (1 - 0.03) ** step for step in range(5)], rel=1e-5)
     assert path.losses[0] == pytest.approx(25 + 50)
@@ -71,7 +71,10 @@ def test_paths_are_drawn_of_the_valley_alone(run, command, tmp_path):
     other = run({"experiment": "thermometer", "trainer.max_epochs": 2, "runs_dir": str(tmp_path / "other")})
     ended = command("scripts/paths.py", str(other.folder), "--out", str(tmp_path / "no.png"))
     assert (ended.returncode, (tmp_path / "no.png").exists()) == (3, False)
-    assert "has no path/w0" in ended.stderr
+    assert "path/w0" in ended.stderr
+    ended = command("scripts/paths.py", str(tmp_path / "runs"), str(other.folder), "--out", str(tmp_path / "two.png"))
+    assert (ended.returncode, (tmp_path / "two.png").exists()) == (0, True), ended.stderr
+    assert "path/w0" in ended.stderr  # the one that is left out, and why
 
 
 def test_forgotten_gradients_add_up_and_survive_a_stop(run, tmp_path, monkeypatch):

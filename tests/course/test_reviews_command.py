@@ -3,13 +3,16 @@
 import io
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 from made_reviews import GOOD, SETTINGS, archived, reviews
 
 import encore
 from course.reviews import command, mistakes
+from course.reviews.mistakes_figure import COLUMNS, LINES, lines
 from course.reviews.reader import reader
+from course.reviews.words import BREAK
 from encore.command import end
 from encore.commands import predict
 
@@ -124,6 +127,26 @@ def test_what_it_gets_wrong_is_shown_word_by_word_and_stays_text(go, folder, tmp
     assert "<b>" not in written
     assert "&amp;" in written
     assert re.search(r'<span style="background: rgb\(0 114 178 / 0\.\d\d\)">(good|moving|funny|fine)</span>', written)
+
+
+def test_what_it_gets_wrong_is_drawn_word_by_word(go, folder, tmp_path):
+    out = tmp_path / "pictures" / "mistakes.svg"
+    assert go("mistakes", folder, "--count", "1", "--out", out)[0] == 0
+    assert "taken for praise" in out.read_text()
+    with reader(folder) as it:
+        found = mistakes.find(it, 1)
+    (review,) = found.shown
+    shown = [word for line in lines(review) for _, word, _ in line]
+    assert shown == BREAK.sub(" ", review.review.text).split()
+    long = replace(
+        review,
+        review=replace(review.review, text="good " * 2_000),
+        words=[(5 * n, 5 * n + 4, 1.0) for n in range(300, 2_000)],
+    )
+    held = lines(long)
+    assert len(held) == LINES
+    assert max(column + len(word) for line in held for column, word, _ in line) <= COLUMNS
+    assert {part for line in held for _, _, parts in line for part in parts} == {1.0}  # it begins where reading begins
 
 
 def test_a_terminal_shows_colours_and_nothing_that_steers_it(folder):

@@ -5,7 +5,10 @@ import functools
 
 import numpy as np
 import pytest
-from made_writers import SETTINGS, made
+from google.protobuf import text_format
+from made_writers import SETTINGS, hands, made
+from PIL import Image
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 import encore
 from course.writers import command, verification
@@ -44,9 +47,23 @@ def test_a_table_pictures_and_the_projector_s_files_are_written(go, runs, tmp_pa
     assert by_hand["5", "auroc"] > 0.99  # these writers differ in nothing but slant and stroke width
     assert by_hand["5", "eer"] < 0.05
     assert sorted(file.name for file in out.glob("*.png")) == ["mistakes.png", "writers.png"]
-    (metadata,) = projector.rglob("metadata.tsv")
-    heading, first, *rest = metadata.read_text().splitlines()
-    assert (heading, first.split("\t")[0], len(rest)) == ("writer\tdigit", "2400", 6 * 24 - 1)
+    (embedding,) = text_format.Parse((projector / "projector_config.pbtxt").read_text(), ProjectorConfig()).embeddings
+    heading, *rows = (projector / embedding.metadata_path).read_text().splitlines()
+    assert (heading, rows[0].split("\t")[0], len(rows)) == ("writer\tdigit", "2400", 6 * 24)
+    points = np.loadtxt(projector / embedding.tensor_path, delimiter="\t")
+    assert points.shape == (len(rows), 4)
+    assert np.linalg.norm(points, axis=1) == pytest.approx(1, abs=1e-5)
+    across, down = embedding.sprite.single_image_dim
+    with Image.open(projector / embedding.sprite.image_path) as sprite:
+        assert (across, down, sprite.width % across, sprite.height % down) == (28, 28, 0, 0)
+        per_row = sprite.width // across
+        assert per_row * (sprite.height // down) >= len(rows)  # in the order of the rows, from the left
+        pictures, places = np.array(sprite.convert("L")), [0, 1, len(rows) - 1]
+    shown = [pictures[one // per_row * 28 :, one % per_row * 28 :][:28, :28] for one in places]
+    made_of = hands(np.repeat(np.arange(2400, 2406), 24))
+    assert all(
+        (255 - made_of[one] - picture.astype(int)).max() <= 1 for one, picture in zip(places, shown, strict=True)
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """`data.prepare` learns from the training examples alone, and changes every example in the same way."""
 
+import inspect
+import signal
+
 import numpy as np
 import pytest
 import torch
+from endings import assert_same
 from own import batches, opened, same
+from processes import end_run
+from test_resume import OFTEN, folder_in
 
 from encore.data.named.ragged import Ragged, ends
 from encore.data.prepare import fitted
@@ -138,6 +144,23 @@ def test_its_code_and_settings_are_part_of_the_run(run, tmp_path, vectors):
     other = run(words | {"data.prepare": None})
     assert other.fingerprint != first.fingerprint
     assert other.weights_sha256 != first.weights_sha256
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_the_middle_prepares_its_data_again_and_ends_in_the_same_bits(tmp_path, vectors, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "centring.py").write_text(inspect.getsource(Centred))
+    own = settings(tmp_path, "Centred") | {"prepare": {"_target_": "centring.Centred"}, "shape": [2]}
+    words = {**prefixed(own), **OFTEN, "model": "softmax", "trainer.max_epochs": 3, "trainer.log_every_n_steps": 1}
+    lines = {"_target_": "foreign.Lines", "file": str(tmp_path / "lines")}
+    runs, reference = {"runs_dir": str(tmp_path / "runs")}, {"runs_dir": str(tmp_path / "reference")}
+    end_run({**words, **reference, "+logger.lines": lines})
+    calls = len([line for line in (tmp_path / "lines").read_text().splitlines() if "metrics" in line])
+    end_run({**words, **runs, "+logger.lines": {**lines, "die_at": calls // 2}}, -signal.SIGKILL)
+    end_run({**words, **runs})
+    folder = folder_in(tmp_path / "runs")
+    assert "where it was stopped" in (folder / "train.log").read_text()
+    assert_same(folder, folder_in(tmp_path / "reference"))
 
 
 def prefixed(own):

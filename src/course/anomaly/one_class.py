@@ -57,13 +57,5 @@ class MNIST(datasets.MNIST):
         self.data, self.targets = pictures_of(self, normal, train, contrast)
 
 
-class FashionMNIST(datasets.FashionMNIST):
+class FashionMNIST(MNIST, datasets.FashionMNIST):
     """Clothes, of which one kind is normal; arguments and attributes as of `MNIST`."""
-
-    classes = CLASSES
-
-    def __init__(
-        self, root: str, normal: int, train: bool = True, contrast: bool = True, download: bool = False, **settings: Any
-    ) -> None:
-        super().__init__(root, train=train, download=download, **settings)
-        self.data, self.targets = pictures_of(self, normal, train, contrast)

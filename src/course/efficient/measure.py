@@ -61,7 +61,7 @@ def measure(folder: Path, int8: bool = True) -> list[Net]:
         raise InputError(f"{folder} learns no classes, whose accuracy could be measured")
     if not has_test(cfg):
         raise InputError(f"{folder} {without_test(cfg)}")
-    with restored_run(folder, cfg, BEST) as parts, one_thread():
+    with restored_run(folder, cfg, BEST) as parts, one_unchecked_thread():
         task = parts.task.cpu()
         net: nn.Module = copy.deepcopy(task.net)  # type: ignore[assignment]
         test = list(examples(parts))
@@ -119,7 +119,7 @@ def saved(net: nn.Module) -> bytes:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_unchecked_thread() -> Iterator[None]:
     """One thread; and without the check that all operations are deterministic, which those in int8 do not state."""
     threads, checked = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
@@ -134,7 +134,7 @@ def one_thread() -> Iterator[None]:
 def time_all(nets: Sequence[Net]) -> None:
     """Time all nets in turns, so that what else the machine does meets all of them."""
     generator = torch.Generator().manual_seed(0)
-    with one_thread(), torch.inference_mode():
+    with one_unchecked_thread(), torch.inference_mode():
         for turn in range(ROUNDS + 1):  # the first warms up
             for net in nets:
                 for batch in BATCHES:

@@ -27,18 +27,18 @@ def main() -> None:
     check_picture(wanted.out)
     # matplotlib and pandas are imported only now, so that mistakes are reported at once
     from encore.analysis.results.figure_files import save
-    from encore.analysis.results.finished import finished
+    from encore.analysis.results.finished import finished, of_each
     from encore.analysis.results.run_table import differing
 
-    table, _ = finished(wanted.runs, least=1, alike=True)
+    table, left_out = finished(wanted.runs, least=1, alike=True)
+    table, found = of_each(table, left_out, lambda run: read(run.folder), what="reading")
     if len(table.runs) > MOST:
         raise InputError(f"a picture has room for {MOST} runs, not {len(table.runs)}: name the ones to draw")
     names = [name for name in differing(table) if not name.endswith(".lr")] or ["optim.name"]
     rows = (table.settings[name] if name in table.settings else [run.name for run in table.runs] for name in names)
     titles = [", ".join(values) for values in zip(*rows, strict=True)]
-    found = [read(run.folder, title) for run, title in zip(table.runs, titles, strict=True)]
     make_folder(wanted.out.parent)
-    save(figure(found), wanted.out)
+    save(figure(titles, found), wanted.out)
     print(wanted.out)
 
 
@@ -46,7 +46,6 @@ def main() -> None:
 class Descent:
     """The path of a run: its weights before each step, and the loss there."""
 
-    title: str
     steep: list[float]
     flat: list[float]
     losses: list[float]
@@ -56,7 +55,7 @@ class Descent:
         return f"1 % of the loss after {steps} steps" if steps is not None else f"{len(self.losses)} steps were too few"
 
 
-def read(folder: Path, title: str) -> Descent:
+def read(folder: Path) -> Descent:
     """The path of a run.
 
     Raises:
@@ -65,11 +64,11 @@ def read(folder: Path, title: str) -> Descent:
     from encore.analysis.results.metrics import timeline
 
     steep, flat, losses = (timeline(folder, name)[1] for name in ("path/w0", "path/w1", "train/loss"))
-    return Descent(title, steep, flat, losses)
+    return Descent(steep, flat, losses)
 
 
-def figure(found: list[Descent]) -> "Figure":
-    """A panel for each path, over the valley's contours."""
+def figure(titles: list[str], found: list[Descent]) -> "Figure":
+    """A titled panel for each path, over the valley's contours."""
     import numpy as np
     from matplotlib.figure import Figure
 
@@ -80,14 +79,14 @@ def figure(found: list[Descent]) -> "Figure":
     drawn = Figure(figsize=(1 + 3 * columns, 3 * rows), layout="constrained")
     panels = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     flat, steep = np.meshgrid(np.linspace(-4, 11, 200), np.linspace(-2, 2, 200))
-    for descent, axes in zip(found, panels.flat, strict=False):
+    for title, descent, axes in zip(titles, found, panels.flat, strict=False):
         axes.contour(
             flat, steep, 25 * steep**2 + flat**2 / 2, levels=np.geomspace(0.1, 150, 12), colors="0.8", linewidths=0.6
         )
         axes.plot(descent.flat, descent.steep, ".-", markersize=3, linewidth=0.8)
         axes.plot(0, 0, "k+")
         axes.set(xlim=(-4, 11), ylim=(-2, 2))
-        axes.set_title(f"{plain(descent.title)}\n{descent.reached()}", fontsize="medium")
+        axes.set_title(f"{plain(title)}\n{descent.reached()}", fontsize="medium")
     for axes in panels.flat[len(found) :]:
         axes.set_axis_off()
     drawn.supxlabel("weight of the flat direction", fontsize="medium")

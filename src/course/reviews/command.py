@@ -36,7 +36,9 @@ def arguments() -> argparse.Namespace:
     weighs.add_argument("--out", type=Path, default=Path("words.png"), help="picture: .png, .svg or .pdf (words.png)")
     finds = kind(kinds, "mistakes", find, "the test reviews it gets most confidently wrong, each word in its colour")
     finds.add_argument("--count", type=positive, default=5, help="how many (5)")
-    finds.add_argument("--out", type=Path, metavar="FILE.html", help="write a page, too")
+    finds.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write a page, .html, or a picture, .png, .svg or .pdf"
+    )
     return parser.parse_args()
 
 
@@ -83,8 +85,8 @@ def weigh(wanted: argparse.Namespace) -> None:
 
 
 def find(wanted: argparse.Namespace) -> None:
-    if wanted.out is not None and wanted.out.suffix != ".html":
-        raise ConfigError(f"--out {wanted.out}: a page must end in .html")
+    if wanted.out is not None and wanted.out.suffix not in (".html", ".png", ".svg", ".pdf"):
+        raise ConfigError(f"--out {wanted.out}: must end in .html, .png, .svg or .pdf")
     from course.reviews import mistakes
     from course.reviews.reader import reader
 
@@ -93,5 +95,11 @@ def find(wanted: argparse.Namespace) -> None:
     print(mistakes.terminal(found, colors=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
     if wanted.out is not None:
         make_folder(wanted.out.parent)
-        write_text(wanted.out, mistakes.html(found))
+        if wanted.out.suffix == ".html":
+            write_text(wanted.out, mistakes.html(found))
+        else:
+            from course.reviews.mistakes_figure import figure
+            from encore.analysis.results.figure_files import save
+
+            save(figure(found), wanted.out)
         print(wanted.out)

@@ -35,4 +35,4 @@ def main() -> None:
         findings.conclude(wanted.out)
     if wanted.projector is not None:
         project(embedded[0], wanted.projector)
-        print(f"tensorboard --logdir {wanted.projector}")
+        print(f"tensorboard --logdir {wanted.projector}  # PROJECTOR, Color by: writer")

@@ -9,7 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 from course.writers.verification import Embedded
 from encore.errors import CannotWrite
 
-WRITERS = 40  # so many are told apart by colour; those with the most digits
+WRITERS = 10  # the projector has so many colours; those with the most digits
 
 
 def project(found: Embedded, folder: Path) -> None:

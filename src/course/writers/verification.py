@@ -208,7 +208,7 @@ def mistakes(of: Embedded) -> Figure | None:
         gap = np.zeros((of.pictures.shape[1], of.pictures.shape[2] // 2))
         lines = [np.hstack([*of.pictures[pairs.left[one]], gap, *of.pictures[pairs.right[one]]]) for one in places]
         axes.imshow(np.vstack(lines), cmap="gray_r")
-        names = [" and ".join(dict.fromkeys(str(of.nist[writer]) for writer in pairs.writers[one])) for one in places]
+        names = [", ".join(dict.fromkeys(str(of.nist[writer]) for writer in pairs.writers[one])) for one in places]
         height = of.pictures.shape[1]
         axes.set_yticks([height * (row + 0.5) for row in range(len(places))], names, fontsize="x-small")
         axes.set_xticks([])

@@ -53,13 +53,30 @@ def of_project() -> list[Path]:
     """
     if (top := project() or clone()) is None:
         return []
-    listed = (table(top) or {}).get("configs", [])
-    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-        raise ConfigError(f"{top / 'pyproject.toml'}: [tool.encore] configs={listed!r} must be a list of folders")
-    for name in listed:
-        if not (top / name).is_dir() or not (top / name).resolve().is_relative_to(top.resolve()):
-            raise ConfigError(f"{top / 'pyproject.toml'}: [tool.encore] configs names {name}: no folder in the project")
-    return [folder for name in ("configs", *listed) if (folder := top / name).is_dir()]
+    return [folder for folder in (top / "configs", *listed(top, "configs", "folder")) if folder.is_dir()]
+
+
+def labels() -> list[Path]:
+    """The files that hold the labels of the project's pictures in other languages.
+
+    Raises:
+        ConfigError: the table names what is not a file in the project.
+    """
+    top = project() or clone()
+    return [] if top is None else listed(top, "labels", "file")
+
+
+def listed(top: Path, key: str, kind: str) -> list[Path]:
+    """The places that a list in a project's table names; each must be a `file` or `folder` in it."""
+    names, where = (table(top) or {}).get(key, []), f"{top / 'pyproject.toml'}: [tool.encore] {key}"
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{where}={names!r} must be a list of {kind}s")
+    for name in names:
+        place = (top / name).resolve()
+        there = place.is_dir() if kind == "folder" else place.is_file()
+        if not there or not place.is_relative_to(top.resolve()):
+            raise ConfigError(f"{where} names {name}: no {kind} in the project")
+    return [top / name for name in names]
 
 
 def named() -> list[Path]:
