@@ -39,6 +39,8 @@ MORE: dict[str, dict[str, Any]] = {
     "multi step": {"scheduler": "multi_step", "scheduler.milestones": [1, 2]},
     "step": {"scheduler": "step", "scheduler.step_size": 1},
     "average": {"+callbacks.average": AVERAGE},
+    "moving average": {"callbacks": ["ema"], "model.norm": "batch"},
+    "rate found": {"callbacks": ["lr_finder"], "scheduler": "one_cycle"},
     "regression": {**TABLE, "task": "regression"},
     "likelihood": {"experiment": "thumbtack", "data.fraction": 1.0, "trainer.max_epochs": 8},
     "binary": {"experiment": "perceptron_and", "data.fraction": 1.0, "data.batch_size": 1, "trainer.max_epochs": 3},

@@ -62,7 +62,7 @@ def saved(folder):
 
 
 REFUSED = {
-    "LearningRateFinder": ({}, "Sweep over it instead: train.py -m optim.lr="),
+    "LearningRateFinder": ({}, "callbacks=lr_finder finds one that the record holds"),
     "BatchSizeFinder": ({}, "Sweep over it instead: train.py -m data.batch_size="),
     "StochasticWeightAveraging": ({"swa_lrs": 0.1}, "encore.callbacks.averaging.WeightAverage computes the same"),
     "OnExceptionCheckpoint": ({"dirpath": "x"}, "callbacks.checkpoint.every_n_steps=100 saves more often"),

@@ -14,7 +14,8 @@ FOLDERS = ("checkpoints", "tables")
 KEPT = (LOCK, "config.yaml", "result.json", "train.log")
 REMADE = (
     "manifest.json", "metrics.csv", "losses.f32", "pruning.json", "record.sha256", "record.sha256.sig",
-    "profile.txt", "trace.json", "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
+    "profile.txt", "trace.json", "lr_finder.png", "lr_finder.csv",
+    "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
     "checkpoints/last.ckpt", "checkpoints/previous.ckpt", "checkpoints/best.ckpt", "checkpoints/digests.json",
 )  # fmt: skip
 # A file that was being written when a process was killed: `.NAME.PID`.

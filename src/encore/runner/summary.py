@@ -72,7 +72,8 @@ def of_optim(cfg: dict) -> list[str]:
     optim, said = cfg["optim"], []
     if gives(cfg, "optim"):
         decay = optim.get("weight_decay", 0)
-        said.append(f"{optim['name']}" + (f", lr {optim['lr']:g}, weight decay {decay:g}" if "lr" in optim else ""))
+        rate = "to be found" if finds_rate(cfg) else f"{optim.get('lr', 0):g}"
+        said.append(f"{optim['name']}" + (f", lr {rate}, weight decay {decay:g}" if "lr" in optim else ""))
     if (penalty := cfg["task"].get("penalty")) and encores_task(cfg) and penalty.get("weight"):
         said.append(f"penalty {penalty['weight']:g} · {penalty['norm']}")
     if gives(cfg, "scheduler"):
@@ -80,6 +81,12 @@ def of_optim(cfg: dict) -> list[str]:
     if gives(cfg, "augment"):
         said.append(f"augment {' + '.join(cfg['augment'] or {}) or 'none'}")
     return said
+
+
+def finds_rate(cfg: dict) -> bool:
+    """Whether a callback chooses the learning rate."""
+    recipes = filter(None, (cfg["callbacks"] or {}).values())
+    return any(recipe["_target_"] == "encore.callbacks.lr_finder.LRFinder" for recipe in recipes)
 
 
 def gives(cfg: dict, part: str) -> bool:
