@@ -28,6 +28,7 @@ TWO_STEPS = {  # on the CPU, whatever else is there; tests/test_run.py asks for 
 SMALL = {"wide_resnet": {"model.depth": 10, "model.widen_factor": 1}}
 # What an option needs beside its name.
 NEEDS = {
+    **{("augment", name): {"data.normalize": "minmax"} for name in ("rand_augment", "aug_mix")},
     ("data", "images"): {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     ("data", "npz"): {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
     ("data", "exam_scores"): {"task": "regression", "data.batch_size": 3},

@@ -41,6 +41,10 @@ MORE: dict[str, dict[str, Any]] = {
     "average": {"+callbacks.average": AVERAGE},
     "moving average": {"callbacks": ["ema"], "model.norm": "batch"},
     "rate found": {"callbacks": ["lr_finder"], "scheduler": "one_cycle"},
+    "sharpness": {"callbacks": ["sam"], "model.norm": "batch", "model.dropout": 0.3, "augment": ["noise"]},
+    "matrices": {"optim": "muon", "scheduler": "cosine"},
+    "schedule-free": {"optim": "schedule_free"},
+    "policies": {"augment": ["rand_augment", "aug_mix"], "data.normalize": "minmax"},
     "regression": {**TABLE, "task": "regression"},
     "likelihood": {"experiment": "thumbtack", "data.fraction": 1.0, "trainer.max_epochs": 8},
     "binary": {"experiment": "perceptron_and", "data.fraction": 1.0, "data.batch_size": 1, "trainer.max_epochs": 3},
@@ -64,6 +68,7 @@ WITHIN = {
 # What is tested elsewhere, by file and test; None: it is never a part itself.
 ELSEWHERE: dict[str, tuple[str, str] | None] = {
     "encore.tasks.supervised.Supervised": None,
+    "encore.data.augment.pixels.OnPixels": None,
     "encore.data.named.buckets.BucketedOrder": (
         "data/test_own_data.py",
         "test_the_order_is_a_function_of_seed_and_epoch_and_an_epoch_can_be_entered_anywhere",

@@ -11,7 +11,7 @@ class EMA(WeightAveraging):
     """Validation and test see avg ← decay · avg + (1 - decay) · w, taken after every optimiser step.
 
     As Lightning's EMAWeightAveraging, to the last bits' rounding, while a call of the loop takes several steps. The
-    average begins with the weights after the first step. Running statistics of batch norm are averaged with the weights.
+    average begins with the weights after the first step. Batch norm's running statistics are averaged, too.
     (Polyak and Juditsky 1992, Acceleration of Stochastic Approximation by Averaging; Tarvainen and Valpola 2017.)
 
     Args:

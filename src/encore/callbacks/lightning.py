@@ -35,7 +35,7 @@ log = logging.getLogger("encore")
 # Callbacks that cannot be part of a run, why, and the alternative.
 REFUSED: dict[type[Callback], str] = {
     LearningRateFinder: "changes optim.lr behind the config's back: the run would be recorded under a rate that it was "
-    "not trained with. callbacks=lr_finder finds one that the record holds; train.py -m optim.lr=1e-4,1e-3,1e-2 tries some",
+    "not trained with. callbacks=lr_finder finds one that the record holds",
     BatchSizeFinder: "changes data.batch_size behind the config's back: the run would be recorded under a size that it "
     "was not trained with. Sweep over it instead: train.py -m data.batch_size=64,128,256",
     StochasticWeightAveraging: "puts the average in after the last validation: the recorded figures would not be "
