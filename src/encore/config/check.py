@@ -112,7 +112,7 @@ def rules(cfg: dict) -> dict[str, Rule]:
 def contradictions(cfg: dict) -> list[str]:
     """Values that are valid on their own, but not together."""
     data = cfg["data"]
-    found = [*against_resampling(data), *transforms(data)] if encores_data(cfg) else []
+    found = [*against_resampling(data), *against_sampling(data), *transforms(data)] if encores_data(cfg) else []
     if encores_data(cfg) and not data.get("folds") and data["val_fraction"] + data["test_fraction"] >= 1:
         found.append(
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
@@ -131,6 +131,16 @@ def contradictions(cfg: dict) -> list[str]:
             f"scheduler.interval=step: {cfg['scheduler']['monitor']} is computed once per epoch, not every step"
         )
     return found
+
+
+def against_sampling(data: dict) -> Iterator[str]:
+    """Contradictions between the classes of the data and how their examples are drawn or left out."""
+    ways = [name for name in ("order", "bucket") if data.get(name)]
+    if data.get("sampling") == "balanced" and ways:
+        yield f"data.sampling=balanced and data.{ways[0]} both say which examples an epoch has: choose one"
+    for name, usual in (("sampling", "uniform"), ("keep", None)):
+        if data.get(name, usual) != usual and data.get("num_classes") is None:
+            yield f"data.{name}={show(data[name])} is about classes, and data={data['name']} has data.num_classes=null"
 
 
 def against_first_weights(cfg: dict) -> Iterator[str]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from encore.config.build import build
+from encore.data.balance import balanced, thinned
 from encore.data.batch import AnyBatch
 from encore.data.bootstrap import bootstrap, read_weights
 from encore.data.classes import match
@@ -79,6 +80,8 @@ class DataModule(pl.LightningDataModule):
         self.source = open_source(recipe["train"], recipe, self.data_dir)
         check_number_of_targets(recipe, self.source)
         parts = self.parts()
+        if keep := recipe.get("keep"):
+            parts = thinned(parts, self.strata(), keep, recipe["split_seed"], self.source.classes)
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
@@ -107,12 +110,20 @@ class DataModule(pl.LightningDataModule):
             "fold": recipe.get("fold", 0),
         }
         if groups is None:
-            return stratified(strata(self.source, recipe.get("stratify")), **settings)
+            return stratified(self.strata(), **settings)
         if not isinstance(self.source, NamedSource):
             raise ConfigError(f"data.group_by={groups} names an array, and this dataset has no data.inputs")
         if recipe.get("stratify"):
             raise ConfigError(f"data.group_by={groups} keeps groups whole, and data.stratify would divide them")
         return grouped(self.source.groups(groups), **settings)
+
+    def strata(self) -> Tensor:
+        """What splits keep the proportions of: class numbers, unless the config says otherwise."""
+        return strata(self.source, self.recipe.get("stratify"))
+
+    def class_counts(self, classes: int | None) -> Tensor:
+        """Training examples of each class, int64 [classes]."""
+        return self.strata()[self.split.train].bincount(minlength=classes or 0)
 
     def find_normalisation(self) -> None:
         norm, source = self.recipe["normalize"], self.source
@@ -215,6 +226,8 @@ class DataModule(pl.LightningDataModule):
             if not isinstance(made, Order):
                 raise ConfigError(f"data.order._target_={recipe['_target_']} makes a {type(made).__name__}, no Order")
             return made
+        if self.recipe.get("sampling") == "balanced":
+            return balanced(order, self.strata())
         if self.lengths is None or self.bucket is None:
             return order
         return BucketedOrder(**vars(order), lengths=self.lengths, pool=self.bucket[1])

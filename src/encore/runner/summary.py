@@ -102,10 +102,14 @@ def batches(data: Any) -> str:
 
 
 def resampling(recipe: dict, data: Any) -> list[str]:
-    """Which fold is held out, and what the bootstrap drew."""
+    """Which fold is held out, how classes are thinned or balanced, and what the bootstrap drew."""
     said = []
     if recipe.get("folds"):
         said.append(f"fold {recipe['fold']} of {recipe['folds']}")
+    if recipe.get("keep"):
+        said.append(f"keep {show(recipe['keep'])}")
+    if recipe.get("sampling") == "balanced":
+        said.append("classes sampled alike")
     if recipe.get("bootstrap") is not None:
         said.append(f"bootstrap {recipe['bootstrap']}, {len(data.split.train.unique()):,} different")
     return said

@@ -20,10 +20,13 @@ GREY = (0.2989, 0.587, 0.114)  # of red, green and blue
 
 
 def geometric(x: Tensor, y: Tensor, pictures: Tensor) -> Tensor:
-    """Pictures taken at other places, [n, h, w] each, in pixels from the centre: the nearest pixel's value."""
+    """Pictures taken at other places, in pixels from the centre: the nearest pixel's value.
+
+    `x` and `y` are [n, h, w], or broadcast to that together.
+    """
     height, width = pictures.shape[-2:]
-    places = torch.stack([x * 2 / width, y * 2 / height], -1).to(pictures.dtype)
-    return F.grid_sample(pictures, places, mode="nearest", padding_mode="zeros", align_corners=False)
+    grid = torch.stack(torch.broadcast_tensors(x * 2 / width, y * 2 / height), -1).to(pictures.dtype)
+    return F.grid_sample(pictures, grid, mode="nearest", padding_mode="zeros", align_corners=False)
 
 
 def places(pictures: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,26 +40,26 @@ def places(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 def shear_x(pictures: Tensor, strength: Tensor) -> Tensor:
     (x, y), (height, _) = places(pictures), pictures.shape[-2:]
-    return geometric(*torch.broadcast_tensors(x + strength[:, None, None] * (y + height / 2), y), pictures)
+    return geometric(x + strength[:, None, None] * (y + height / 2), y, pictures)
 
 
 def shear_y(pictures: Tensor, strength: Tensor) -> Tensor:
     (x, y), (_, width) = places(pictures), pictures.shape[-2:]
-    return geometric(*torch.broadcast_tensors(x, y + strength[:, None, None] * (x + width / 2)), pictures)
+    return geometric(x, y + strength[:, None, None] * (x + width / 2), pictures)
 
 
 def translate_x(pictures: Tensor, strength: Tensor) -> Tensor:
     """By a part of the width, in whole pixels."""
     x, y = places(pictures)
     shift = (strength * pictures.shape[-1]).trunc()[:, None, None]
-    return geometric(*torch.broadcast_tensors(x - shift, y), pictures)
+    return geometric(x - shift, y, pictures)
 
 
 def translate_y(pictures: Tensor, strength: Tensor) -> Tensor:
     """By a part of the height, in whole pixels."""
     x, y = places(pictures)
     shift = (strength * pictures.shape[-2]).trunc()[:, None, None]
-    return geometric(*torch.broadcast_tensors(x, y - shift), pictures)
+    return geometric(x, y - shift, pictures)
 
 
 def rotate(pictures: Tensor, strength: Tensor) -> Tensor:
