@@ -37,7 +37,7 @@ REFUSED: dict[type[Callback], str] = {
     LearningRateFinder: "changes optim.lr behind the config's back: the run would be recorded under a rate that it was "
     "not trained with. callbacks=lr_finder finds one that the record holds",
     BatchSizeFinder: "changes data.batch_size behind the config's back: the run would be recorded under a size that it "
-    "was not trained with. Sweep over it instead: train.py -m data.batch_size=64,128,256",
+    "was not trained with. encore find_batch_size says what fits; train.py -m data.batch_size=64,128,256 tries some",
     StochasticWeightAveraging: "puts the average in after the last validation: the recorded figures would not be "
     "those of best.ckpt. encore.callbacks.averaging.WeightAverage computes the same average, and validation sees it",
     OnExceptionCheckpoint: "would save within a step, where the state is inconsistent, and Lightning would resume from "
