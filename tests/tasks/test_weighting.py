@@ -67,6 +67,14 @@ def test_classes_are_thinned_where_a_run_learns_and_not_where_it_is_tested():
     assert part.class_counts(10)[3] == round(0.5 * int(whole.class_counts(10)[3]))
 
 
+def test_classes_count_however_the_data_are_split():
+    counted = [
+        build_data(config_from({**SMALL, "+data.stratify": each})).class_counts(10).count_nonzero()
+        for each in (True, False)
+    ]
+    assert counted == [10, 10]
+
+
 def test_an_order_that_is_not_shuffled_cannot_be_balanced():
     data = build_data(config_from({**SMALL, "data.sampling": "balanced", "data.shuffle": False}))
     with pytest.raises(ConfigError, match=r"data\.shuffle=false does not"):

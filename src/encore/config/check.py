@@ -138,8 +138,9 @@ def against_sampling(data: dict) -> Iterator[str]:
     ways = [name for name in ("order", "bucket") if data.get(name)]
     if data.get("sampling") == "balanced" and ways:
         yield f"data.sampling=balanced and data.{ways[0]} both say which examples an epoch has: choose one"
-    for name, usual in (("sampling", "uniform"), ("keep", None)):
-        if data.get(name, usual) != usual and data.get("num_classes") is None:
+    changed = [name for name, usual in (("sampling", "uniform"), ("keep", None)) if (data.get(name) or usual) != usual]
+    for name in changed:
+        if data.get("num_classes") is None:
             yield f"data.{name}={show(data[name])} is about classes, and data={data['name']} has data.num_classes=null"
 
 

@@ -59,8 +59,6 @@ def thinned(
     Raises:
         ConfigError: there is no such class, or nothing of it is left to train on.
     """
-    if classes.ndim != 1 or classes.is_floating_point():
-        raise ConfigError("data.keep thins classes, and this dataset has other targets")
     for name, fraction in keep.items():
         number = number_of(name, classes, names)
         parts = {part: of_class(getattr(split, part), classes, number, fraction, seed) for part in ("train", "val")}

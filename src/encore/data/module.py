@@ -81,7 +81,7 @@ class DataModule(pl.LightningDataModule):
         check_number_of_targets(recipe, self.source)
         parts = self.parts()
         if keep := recipe.get("keep"):
-            parts = thinned(parts, self.strata(), keep, recipe["split_seed"], self.source.classes)
+            parts = thinned(parts, self.classes(), keep, recipe["split_seed"], self.source.classes)
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
@@ -110,20 +110,30 @@ class DataModule(pl.LightningDataModule):
             "fold": recipe.get("fold", 0),
         }
         if groups is None:
-            return stratified(self.strata(), **settings)
+            return stratified(strata(self.source, recipe.get("stratify")), **settings)
         if not isinstance(self.source, NamedSource):
             raise ConfigError(f"data.group_by={groups} names an array, and this dataset has no data.inputs")
         if recipe.get("stratify"):
             raise ConfigError(f"data.group_by={groups} keeps groups whole, and data.stratify would divide them")
         return grouped(self.source.groups(groups), **settings)
 
-    def strata(self) -> Tensor:
-        """What splits keep the proportions of: class numbers, unless the config says otherwise."""
-        return strata(self.source, self.recipe.get("stratify"))
+    def classes(self) -> Tensor:
+        """Class numbers of all examples of the training source, int64 [n].
+
+        Raises:
+            ConfigError: the targets are something else.
+        """
+        found = strata(self.source, None)
+        if found.ndim != 1 or found.is_floating_point():
+            raise ConfigError(
+                f"data={self.recipe['name']} has no class number for each example, which data.keep, data.sampling and "
+                "task.class_weights=balanced are about"
+            )
+        return found
 
     def class_counts(self, classes: int | None) -> Tensor:
         """Training examples of each class, int64 [classes]."""
-        return self.strata()[self.split.train].bincount(minlength=classes or 0)
+        return self.classes()[self.split.train].bincount(minlength=classes or 0)
 
     def find_normalisation(self) -> None:
         norm, source = self.recipe["normalize"], self.source
@@ -227,7 +237,7 @@ class DataModule(pl.LightningDataModule):
                 raise ConfigError(f"data.order._target_={recipe['_target_']} makes a {type(made).__name__}, no Order")
             return made
         if self.recipe.get("sampling") == "balanced":
-            return balanced(order, self.strata())
+            return balanced(order, self.classes())
         if self.lengths is None or self.bucket is None:
             return order
         return BucketedOrder(**vars(order), lengths=self.lengths, pool=self.bucket[1])
