@@ -18,6 +18,8 @@ def test_the_rate_is_where_the_loss_falls_fastest_over_its_logarithm():
     place = np.log10(rates)
     losses = 2 - 1 / (1 + np.exp(-4 * (place + 2))) + np.maximum(place + 0.5, 0) ** 2  # steepest at 1e-2
     assert steepest(rates, losses) == pytest.approx(1e-2, rel=0.15)
+    jumped = np.where(place > -0.8, 6 - 5 * (place + 0.8), losses)  # a fall that is steeper, after a jump
+    assert steepest(rates, jumped) == steepest(rates, losses)
     assert steepest(rates, np.linspace(1, 2, 60)) is None
     assert steepest(rates[:8], losses[:8]) is None
 

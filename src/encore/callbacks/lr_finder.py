@@ -143,15 +143,20 @@ def use(lr: float, task: Any) -> None:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
-    """The rate where the loss falls fastest over the rate's logarithm; None if it falls nowhere."""
+    """The rate where the loss falls fastest over the rate's logarithm, on its way to its lowest value; None without one.
+
+    Beyond that a loss that has jumped may fall even faster.
+    """
     held = np.isfinite(losses)
     held[:SKIPPED] = False
     rates, losses = rates[held], losses[held]
-    if len(rates) < 2 or losses[0] - losses.min() < FALLS * abs(losses[0]):
+    if not len(rates):
         return None
-    slopes = np.gradient(losses, np.log(rates))
-    best = int(slopes.argmin())
-    return float(f"{rates[best]:.3g}") if slopes[best] < 0 else None
+    end = int(losses.argmin()) + 1
+    rates, losses = rates[:end], losses[:end]
+    if len(rates) < 2 or losses[0] - losses[-1] < FALLS * abs(losses[0]):
+        return None
+    return float(f"{rates[np.gradient(losses, np.log(rates)).argmin()]:.3g}")
 
 
 def report(rates: np.ndarray, losses: np.ndarray, chosen: float, trainer: pl.Trainer) -> None:
