@@ -143,7 +143,7 @@ def use(lr: float, task: Any) -> None:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
-    """The rate where the loss falls fastest over the rate's logarithm, on its way to its lowest value; None without one.
+    """The rate where the loss falls fastest over the rate's logarithm, before its lowest value; None without one.
 
     Beyond that a loss that has jumped may fall even faster.
     """
