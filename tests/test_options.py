@@ -28,6 +28,7 @@ TWO_STEPS = {  # on the CPU, whatever else is there; tests/test_run.py asks for 
 SMALL = {"wide_resnet": {"model.depth": 10, "model.widen_factor": 1}}
 # What an option needs beside its name.
 NEEDS = {
+    **{("augment", name): {"data.normalize": "minmax"} for name in ("rand_augment", "aug_mix")},
     ("data", "images"): {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     ("data", "npz"): {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
     ("data", "exam_scores"): {"task": "regression", "data.batch_size": 3},
@@ -55,6 +56,8 @@ ELSEWHERE = ("experiment",)  # tests/test_experiments.py
 OF_THEIR_OWN = {
     **{("data", name): "tests/data" for name in ("arrays", "huggingface", "masks", "table")},
     **{("task", name): "tests/tasks/test_supervised.py" for name in ("autoencoder", "multilabel", "segmentation")},
+    ("task", "distillation"): "tests/course/test_efficient.py",
+    ("optim", "schedule_free"): "tests/optim/test_newer.py",
     **{(group, "lightning"): "tests/runner/test_any_task.py" for group in ("data", "task")},
     **{(group, "none"): "tests/runner/test_any_task.py" for group in ("model", "optim")},
 }
@@ -170,7 +173,8 @@ def test_the_first_and_the_last_run_of_every_sweep_compose(sweep):
 @functools.cache
 def settings_of(group, option):
     """The settings that an option has by itself."""
-    return config_from({group: [option] if group == "augment" else option})[group].keys()
+    needs = NEEDS.get((group, option), {})
+    return config_from({group: [option] if group == "augment" else option, **needs})[group].keys()
 
 
 @pytest.mark.sampled(4)

@@ -39,6 +39,14 @@ MORE: dict[str, dict[str, Any]] = {
     "multi step": {"scheduler": "multi_step", "scheduler.milestones": [1, 2]},
     "step": {"scheduler": "step", "scheduler.step_size": 1},
     "average": {"+callbacks.average": AVERAGE},
+    "moving average": {"callbacks": ["ema"], "model.norm": "batch"},
+    "rate found": {"callbacks": ["lr_finder"], "scheduler": "one_cycle"},
+    "sharpness": {"callbacks": ["sam"], "model.norm": "batch", "model.dropout": 0.3, "augment": ["noise"]},
+    "matrices": {"optim": "muon", "scheduler": "cosine"},
+    "schedule-free": {"optim": "schedule_free"},
+    "policies": {"augment": ["rand_augment", "aug_mix"], "data.normalize": "minmax"},
+    "imbalance": {"data.keep": {0: 0.3, 3: 0.2}, "data.sampling": "balanced", "task.class_weights": "balanced",
+                  "task.focal_gamma": 2.0, "data.fraction": 0.4, "trainer.max_epochs": 2},
     "regression": {**TABLE, "task": "regression"},
     "likelihood": {"experiment": "thumbtack", "data.fraction": 1.0, "trainer.max_epochs": 8},
     "binary": {"experiment": "perceptron_and", "data.fraction": 1.0, "data.batch_size": 1, "trainer.max_epochs": 3},
@@ -56,6 +64,7 @@ WITHIN = {
     "encore.callbacks.seeds.Seeds": "plain",
     "encore.data.loaders.Loader": "plain",
     "encore.data.loaders.Order": "plain",
+    "encore.data.balance.BalancedOrder": "imbalance",
     "encore.loggers.metrics_csv.MetricsCSV": "plain",
     "encore.loggers.tensorboard.TensorBoard": "plain",
 }
@@ -64,6 +73,7 @@ ELSEWHERE: dict[str, tuple[str, str] | None] = {
     "encore.tasks.supervised.Supervised": None,
     "encore.callbacks.views.view.View": None,
     "encore.callbacks.views.predictions.PredictionView": None,
+    "encore.data.augment.pixels.OnPixels": None,
     "encore.data.named.buckets.BucketedOrder": (
         "data/test_own_data.py",
         "test_the_order_is_a_function_of_seed_and_epoch_and_an_epoch_can_be_entered_anywhere",
@@ -80,6 +90,10 @@ ELSEWHERE: dict[str, tuple[str, str] | None] = {
     "encore.callbacks.frozen.Frozen": (
         "runner/test_first_weights.py",
         "test_a_run_that_is_stopped_ends_in_the_same_bits",
+    ),
+    "encore.tasks.distillation.Distillation": (
+        "course/test_efficient.py",
+        "test_a_student_is_stopped_and_resumed_to_the_same_bits",
     ),
     "task=distillation": ("course/test_efficient.py", "test_a_student_is_stopped_and_resumed_to_the_same_bits"),
     "task=one_class": (

@@ -62,8 +62,8 @@ def saved(folder):
 
 
 REFUSED = {
-    "LearningRateFinder": ({}, "Sweep over it instead: train.py -m optim.lr="),
-    "BatchSizeFinder": ({}, "Sweep over it instead: train.py -m data.batch_size="),
+    "LearningRateFinder": ({}, "callbacks=lr_finder finds one that the record holds"),
+    "BatchSizeFinder": ({}, "encore find_batch_size says what fits"),
     "StochasticWeightAveraging": ({"swa_lrs": 0.1}, "encore.callbacks.averaging.WeightAverage computes the same"),
     "OnExceptionCheckpoint": ({"dirpath": "x"}, "callbacks.checkpoint.every_n_steps=100 saves more often"),
     "ModelPruning": ({"pruning_fn": "l1_unstructured"}, "Prune the weights of a finished run"),

@@ -10,7 +10,6 @@ from endings import asked_to_stop, assert_same
 from torch import nn
 
 import encore
-from course.efficient.distillation import Distillation
 from course.efficient.measure import one_unchecked_thread
 from course.efficient.quantization import dynamic, static
 from course.efficient.strided import Strided
@@ -18,12 +17,14 @@ from course.efficient.table import front
 from encore.errors import ConfigError, Preempted
 from encore.record.checkpoint_files import weights
 from encore.record.result import Result
+from encore.tasks.distillation import Distillation
 
 NET = {"model": "strided", "model.channels": [4, 8], "model.hidden": 16}
 SMALL = {**NET, "data": "digits", "data.fraction": 0.2, "trainer.max_epochs": 1, "trainer.log_every_n_steps": 2}
 TEACHER = {
-    "task": "distillation", "task.teacher.net.channels": [4, 8], "task.teacher.net.hidden": 16, "model.hidden": 0,
-    "model.head": "pooled", "model.separable": True,
+    "task": "distillation", "model@task.teacher.net": "strided_large",
+    "task.teacher.net.channels": [4, 8], "task.teacher.net.hidden": 16,
+    "model.hidden": 0, "model.head": "pooled", "model.separable": True,
 }  # fmt: skip
 
 
@@ -58,6 +59,7 @@ def test_the_loss_is_that_of_the_paper():
     task = Distillation.__new__(Distillation)
     nn.Module.__init__(task)
     task.temperature, task.share, task.label_smoothing = 2.0, 0.7, 0.0
+    task.class_weight, task.focal_gamma = None, 0.0
     outputs, taught, right = torch.randn(5, 3), torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
     p, q = (taught / 2).softmax(1), (outputs / 2).softmax(1)
     expected = 0.7 * 4 * (p * (p / q).log()).sum(1).mean() + 0.3 * F.cross_entropy(outputs, right)
@@ -66,7 +68,7 @@ def test_the_loss_is_that_of_the_paper():
 
 def test_a_student_learns_from_its_teacher_and_does_not_keep_it(run, large):
     file = str(large / "checkpoints" / "best.ckpt")
-    plain = run({**SMALL, **{key: value for key, value in TEACHER.items() if not key.startswith("task")}})
+    plain = run({**SMALL, **{key: value for key, value in TEACHER.items() if "task" not in key}})
     without = run({**SMALL, **TEACHER, "task.teacher.file": file, "task.share": 0.0})
     taught = run({**SMALL, **TEACHER, "task.teacher.file": file})
     assert without.losses_sha256 == plain.losses_sha256  # a teacher that counts for nothing

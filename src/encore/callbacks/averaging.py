@@ -14,14 +14,30 @@ class WeightAverage(WeightAveraging):
     (Izmailov et al. 2018, Averaging Weights Leads to Wider Optima and Better Generalization.)
 
     Args:
-        start_epoch: the first epoch, counted from 0, whose weights are averaged.
+        start_epoch: the first epoch, counted from 0, whose weights are averaged; below 1, a share of the run's epochs.
     """
 
-    def __init__(self, start_epoch: int = 0) -> None:
+    def __init__(self, start_epoch: int | float = 0) -> None:
         if start_epoch < 0:
             raise ValueError(f"start_epoch must be at least 0, not {start_epoch}")
+        if start_epoch >= 1 and int(start_epoch) != start_epoch:
+            raise ValueError(f"start_epoch must be a whole number or below 1, not {start_epoch}")
         super().__init__()
         self.start_epoch = start_epoch
+
+    def against(self, cfg: dict) -> str | None:
+        """Why nothing would be averaged in a run; None if something is."""
+        epochs = cfg["trainer"]["max_epochs"]
+        if self.start_epoch < epochs:
+            return None
+        return (
+            f"start_epoch={self.start_epoch}: epochs count from 0, and there are {epochs} of them (trainer.max_epochs)"
+        )
+
+    def first(self, trainer: pl.Trainer) -> int:
+        """The first epoch whose weights are averaged."""
+        share = 0 < self.start_epoch < 1
+        return int(self.start_epoch * (trainer.max_epochs or 1) if share else self.start_epoch)
 
     def looks_every(self, trainer: pl.Trainer) -> int | None:
         """Only an epoch's last step matters, and a call ends there."""
@@ -36,7 +52,7 @@ class WeightAverage(WeightAveraging):
         self, trainer: pl.Trainer, task: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
         """Add the epoch's weights before validation uses the average."""
-        if trainer.is_last_batch and trainer.current_epoch >= self.start_epoch:
+        if trainer.is_last_batch and trainer.current_epoch >= self.first(trainer):
             assert self._average_model is not None
             self._average_model.update_parameters(task)
 

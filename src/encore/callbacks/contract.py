@@ -34,6 +34,23 @@ class Kept(Protocol):
         """Remember it again."""
 
 
+class Choosing(Protocol):
+    """Left out: it is not said what a callback chose for a setting, such as a learning rate.
+
+    A choice has to be a function of the config, and kept in `state_dict` for a run that is resumed.
+    """
+
+    chosen: dict[str, Any]
+    """By setting, what is used in place of the config's value: the terminal, HPARAMS and manifest.json have it."""
+
+
+class Particular(Protocol):
+    """Left out: a combination that cannot work fails when training begins, or not at all."""
+
+    def against(self, cfg: dict) -> str | None:
+        """Why the callback cannot be part of a run, in one line with what to do instead; None if it can."""
+
+
 class Entered(Protocol):
     """A callback with this hook of Lightning's may set up an epoch, and Lightning leaves the hook out where it
     resumes within one: checkpoints are then written at the ends of epochs only. Left out, they may be anywhere.

@@ -24,7 +24,6 @@ from pytorch_lightning.callbacks import (
 from pytorch_lightning.profilers import AdvancedProfiler, Profiler, SimpleProfiler
 from torch import nn
 
-from encore.callbacks.averaging import WeightAverage
 from encore.callbacks.progress import Progress
 from encore.config.build import build
 from encore.config.facts import has_validation, logged
@@ -36,9 +35,9 @@ log = logging.getLogger("encore")
 # Callbacks that cannot be part of a run, why, and the alternative.
 REFUSED: dict[type[Callback], str] = {
     LearningRateFinder: "changes optim.lr behind the config's back: the run would be recorded under a rate that it was "
-    "not trained with. Sweep over it instead: train.py -m optim.lr=1e-4,1e-3,1e-2",
+    "not trained with. callbacks=lr_finder finds one that the record holds",
     BatchSizeFinder: "changes data.batch_size behind the config's back: the run would be recorded under a size that it "
-    "was not trained with. Sweep over it instead: train.py -m data.batch_size=64,128,256",
+    "was not trained with. encore find_batch_size says what fits; train.py -m data.batch_size=64,128,256 tries some",
     StochasticWeightAveraging: "puts the average in after the last validation: the recorded figures would not be "
     "those of best.ckpt. encore.callbacks.averaging.WeightAverage computes the same average, and validation sees it",
     OnExceptionCheckpoint: "would save within a step, where the state is inconsistent, and Lightning would resume from "
@@ -110,11 +109,8 @@ def fit_in(callback: Any, what: str, cfg: dict) -> None:
         look_once_a_call(callback)
     if isinstance(callback, LambdaCallback):
         check_hooks(callback, what)
-    if isinstance(callback, WeightAverage) and callback.start_epoch >= cfg["trainer"]["max_epochs"]:
-        raise ConfigError(
-            f"{what}.start_epoch={callback.start_epoch}: epochs count from 0, and there are "
-            f"{cfg['trainer']['max_epochs']} of them (trainer.max_epochs)"
-        )
+    if hasattr(callback, "against") and (reason := callback.against(cfg)):
+        raise ConfigError(f"{what}: {reason}")
     if isinstance(callback, ModelSummary) or getattr(callback, "verbose", False):
         let_speak(type(callback).__module__)
 

@@ -1,6 +1,7 @@
 """Checks of a config, without importing torch, before anything is created."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from encore.config.facts import MISSING, encores_data, encores_task, look_up, show
@@ -111,13 +112,14 @@ def rules(cfg: dict) -> dict[str, Rule]:
 def contradictions(cfg: dict) -> list[str]:
     """Values that are valid on their own, but not together."""
     data = cfg["data"]
-    found = [*against_resampling(data), *transforms(data), *against_names(data)] if encores_data(cfg) else []
+    checks = (against_resampling, against_sampling, transforms, against_names)
+    found = [said for check in checks for said in check(data)] if encores_data(cfg) else []
     if encores_data(cfg) and not data.get("folds") and data["val_fraction"] + data["test_fraction"] >= 1:
         found.append(
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
             "1 or more: nothing is left to train on"
         )
-    found += [*against_first_weights(cfg), *against_factors(cfg)]
+    found += [*against_first_weights(cfg), *against_factors(cfg), *against_schedule_free(cfg)]
     names = [str(look_up(cfg, f"{part}.name")) for part in ("data", "model", "optim")]
     if len("-".join(names).encode()) > LONGEST_NAME:
         found.append(
@@ -130,6 +132,17 @@ def contradictions(cfg: dict) -> list[str]:
             f"scheduler.interval=step: {cfg['scheduler']['monitor']} is computed once per epoch, not every step"
         )
     return found
+
+
+def against_sampling(data: dict) -> Iterator[str]:
+    """Contradictions between the classes of the data and how their examples are drawn or left out."""
+    ways = [name for name in ("order", "bucket") if data.get(name)]
+    if data.get("sampling") == "balanced" and ways:
+        yield f"data.sampling=balanced and data.{ways[0]} both say which examples an epoch has: choose one"
+    changed = [name for name, usual in (("sampling", "uniform"), ("keep", None)) if (data.get(name) or usual) != usual]
+    for name in changed:
+        if data.get("num_classes") is None:
+            yield f"data.{name}={show(data[name])} is about classes, and data={data['name']} has data.num_classes=null"
 
 
 def against_first_weights(cfg: dict) -> Iterator[str]:
@@ -148,6 +161,22 @@ def against_factors(cfg: dict) -> Iterator[str]:
             f"optim.lr_factors has no effect with scheduler={show(look_up(cfg, 'scheduler.name'))}, which takes every "
             "learning rate to scheduler.max_lr: scheduler=cosine scales them all"
         )
+
+
+def against_schedule_free(cfg: dict) -> Iterator[str]:
+    """What an optimiser without a schedule lacks, or has too many of."""
+    if not str(look_up(cfg, "optim._target_")).startswith("schedulefree."):
+        return
+    name, recipes = show(cfg["optim"]["name"]), filter(None, (cfg["callbacks"] or {}).values())
+    if find_spec("schedulefree") is None:
+        yield f"optim={name} needs a package that is not installed: uv pip install schedulefree"
+    if not any(str(recipe.get("_target_")).endswith(".ScheduleFree") for recipe in recipes):
+        yield (
+            f"optim={name} needs callbacks.schedule_free, so that validation sees its average: "
+            "+callbacks.schedule_free._target_=encore.callbacks.schedule_free.ScheduleFree"
+        )
+    if look_up(cfg, "scheduler._target_") is not MISSING:
+        yield f"optim={name} takes the place of a schedule: scheduler=none; optim.warmup_steps warms up"
 
 
 def against_task(cfg: dict) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Any
 # Settings of the data that change neither the choice nor the content of the test examples.
 OF_TRAINING = (
     "data.batch_size", "data.bootstrap", "data.drop_last", "data.eval_batch_size", "data.fold", "data.folds",
-    "data.fraction", "data.normalize", "data.normalize_targets", "data.order", "data.shuffle",
-    "data.val_fraction", "data.weights",
+    "data.fraction", "data.keep", "data.normalize", "data.normalize_targets", "data.order", "data.sampling",
+    "data.shuffle", "data.val_fraction", "data.weights",
 )  # fmt: skip
 
 # The data module of a config that names none.

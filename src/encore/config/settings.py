@@ -32,6 +32,7 @@ NORMALIZATIONS = ("standardize", "minmax", "none")
 OUR_SETTINGS = ("channels_last", "tf32", "compile", "cuda_graphs", "profile")
 
 MOST_THREADS = 4096
+PART = number(0, 1, open_low=True)
 MEAN, STD = list_of(number()), list_of(number(0, open_low=True))
 
 
@@ -117,6 +118,13 @@ def factors(value: Any) -> str | None:
     return None if good else "must be positive numbers by names of the model's modules, such as {features: 0.1}"
 
 
+@described({"type": ["object", "null"], "additionalProperties": {"type": "number", "maximum": 1}})
+def parts_of_classes(value: Any) -> str | None:
+    """Fractions by class."""
+    good = value is None or (isinstance(value, dict) and not any(map(PART, value.values())))
+    return None if good else "must be fractions, above 0 and at most 1, by class, such as {3: 0.1}"
+
+
 RULES: dict[str, Rule] = {
     "seed": integer(0),
     "threads": integer(1, MOST_THREADS),
@@ -191,7 +199,9 @@ DATA_RULES: dict[str, Rule] = {
     "data.split_seed": integer(0),
     "data.val_fraction": fraction,
     "data.test_fraction": fraction,
-    "data.fraction": number(0, 1, open_low=True),
+    "data.fraction": PART,
+    "data.keep": parts_of_classes,
+    "data.sampling": one_of("uniform", "balanced"),
     "data.folds": optional(integer(2)),
     "data.fold": integer(0),
     "data.bootstrap": optional(integer(0)),

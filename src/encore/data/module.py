@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from encore.config.build import build
+from encore.data.balance import balanced, thinned
 from encore.data.batch import AnyBatch
 from encore.data.bootstrap import bootstrap, read_weights
 from encore.data.classes import match
@@ -79,6 +80,8 @@ class DataModule(pl.LightningDataModule):
         self.source = open_source(recipe["train"], recipe, self.data_dir)
         check_number_of_targets(recipe, self.source)
         parts = self.parts()
+        if keep := recipe.get("keep"):
+            parts = thinned(parts, self.classes(), keep, recipe["split_seed"], self.source.classes)
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()
@@ -113,6 +116,24 @@ class DataModule(pl.LightningDataModule):
         if recipe.get("stratify"):
             raise ConfigError(f"data.group_by={groups} keeps groups whole, and data.stratify would divide them")
         return grouped(self.source.groups(groups), **settings)
+
+    def classes(self) -> Tensor:
+        """Class numbers of all examples of the training source, int64 [n].
+
+        Raises:
+            ConfigError: the targets are something else.
+        """
+        found = strata(self.source, None)
+        if found.ndim != 1 or found.is_floating_point():
+            raise ConfigError(
+                f"data={self.recipe['name']} has no class number for each example, which data.keep, data.sampling and "
+                "task.class_weights=balanced are about"
+            )
+        return found
+
+    def class_counts(self, classes: int | None) -> Tensor:
+        """Training examples of each class, int64 [classes]."""
+        return self.classes()[self.split.train].bincount(minlength=classes or 0)
 
     def find_normalisation(self) -> None:
         norm, source = self.recipe["normalize"], self.source
@@ -215,6 +236,8 @@ class DataModule(pl.LightningDataModule):
             if not isinstance(made, Order):
                 raise ConfigError(f"data.order._target_={recipe['_target_']} makes a {type(made).__name__}, no Order")
             return made
+        if self.recipe.get("sampling") == "balanced":
+            return balanced(order, self.classes())
         if self.lengths is None or self.bucket is None:
             return order
         return BucketedOrder(**vars(order), lengths=self.lengths, pool=self.bucket[1])

@@ -126,11 +126,19 @@ def unused(cfg: dict) -> Iterator[str]:
         yield "optim.lr_factors"
     if data.get("normalize_targets") == "none":
         yield "data.normalize_targets"
+    if data.get("sampling") == "uniform":
+        yield "data.sampling"
+    if not data.get("keep"):
+        yield "data.keep"
     if encores_task(cfg):
         if task.get("loss") == "mse":
             yield "task.loss"
         if not (task.get("penalty") or {}).get("weight"):
             yield "task.penalty"
+        if task.get("class_weights") is None:
+            yield "task.class_weights"
+        if not task.get("focal_gamma"):
+            yield "task.focal_gamma"
 
 
 def code_of(cfg: dict) -> Closure:

@@ -14,7 +14,8 @@ FOLDERS = ("checkpoints", "tables", "projector")
 KEPT = (LOCK, "config.yaml", "result.json", "train.log")
 REMADE = (
     "manifest.json", "metrics.csv", "losses.f32", "pruning.json", "record.sha256", "record.sha256.sig",
-    "freed.json", "profile.txt", "trace.json", "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
+    "freed.json", "profile.txt", "trace.json", "lr_finder.png", "lr_finder.csv",
+    "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
     "projector_config.pbtxt", "projector/points.tsv", "projector/labels.tsv", "projector/pictures.png",
     "checkpoints/last.ckpt", "checkpoints/previous.ckpt", "checkpoints/best.ckpt", "checkpoints/digests.json",
 )  # fmt: skip

@@ -79,6 +79,9 @@ class Data(Protocol):
     def share(self, batch: int, here: int) -> float:
         """This rank's weight in the mean over a batch. Left out: several devices are refused."""
 
+    def class_counts(self, classes: int | None) -> Tensor:
+        """Training examples of each class. Left out: `task.class_weights=balanced` is refused."""
+
     def close_test(self) -> None:
         """Free the test set's memory while the run trains."""
 

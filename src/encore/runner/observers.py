@@ -82,7 +82,7 @@ class Loggers(Observer):
     def finish(self, run: Run, outcome: dict[str, Any]) -> None:
         for logger in run.parts.trainer.loggers:
             if hasattr(logger, "conclude"):
-                logger.conclude(columns(run.cfg), outcome["metrics"])
+                logger.conclude(columns(run.cfg) | chosen(run.parts), outcome["metrics"])
 
 
 class Manifests(Observer):
@@ -101,6 +101,8 @@ class Manifests(Observer):
         assert manifest is not None
         order = getattr(parts.data, "order_sha256", None)
         manifest.outcome(parts.task.state_dict(), order, int(parts.trainer.num_training_batches))
+        if made := chosen(parts):
+            manifest.content["chosen"] = made
 
 
 class Preparations(Observer):
@@ -132,6 +134,14 @@ def example(parts: Parts) -> Any:
     if not isinstance(inputs, torch.Tensor):
         return None
     return torch.zeros_like(inputs, dtype=dtype if inputs.is_floating_point() else None)
+
+
+def chosen(parts: Parts) -> dict[str, Any]:
+    """What callbacks chose, by the settings in whose place it is used."""
+    made: dict[str, Any] = {}
+    for callback in parts.trainer.callbacks:  # type: ignore[attr-defined]
+        made |= getattr(callback, "chosen", {})
+    return made
 
 
 def columns(cfg: dict) -> dict[str, int | float | str]:

@@ -38,8 +38,9 @@ TORCH_ONLY = ("encore.", "torch.", "torchvision.", "torchmetrics.", "pytorch_lig
 # Settings of `data` that every config has, with their defaults from configs/train.yaml.
 OF_DATA = {
     "batch_size": 64, "eval_batch_size": 1024, "split_seed": 0, "val_fraction": 0.1, "test_fraction": 0.0,
-    "fraction": 1.0, "folds": None, "fold": 0, "bootstrap": None, "weights": {"path": None}, "normalize": "standardize",
-    "normalize_targets": "none", "shuffle": True, "drop_last": False, "resident": True, "num_workers": 2, "sha256": {},
+    "fraction": 1.0, "keep": None, "sampling": "uniform", "folds": None, "fold": 0, "bootstrap": None,
+    "weights": {"path": None}, "normalize": "standardize", "normalize_targets": "none", "shuffle": True,
+    "drop_last": False, "resident": True, "num_workers": 2, "sha256": {},
 }  # fmt: skip
 # Descriptions of the data for a model; a data module gets them only if it has such parameters.
 DESCRIBE = ("name", "_target_", "shape", "num_classes", "num_labels", "num_targets", "axes")

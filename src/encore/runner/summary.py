@@ -72,7 +72,8 @@ def of_optim(cfg: dict) -> list[str]:
     optim, said = cfg["optim"], []
     if gives(cfg, "optim"):
         decay = optim.get("weight_decay", 0)
-        said.append(f"{optim['name']}" + (f", lr {optim['lr']:g}, weight decay {decay:g}" if "lr" in optim else ""))
+        rate = "to be found" if finds_rate(cfg) else f"{optim.get('lr', 0):g}"
+        said.append(f"{optim['name']}" + (f", lr {rate}, weight decay {decay:g}" if "lr" in optim else ""))
     if (penalty := cfg["task"].get("penalty")) and encores_task(cfg) and penalty.get("weight"):
         said.append(f"penalty {penalty['weight']:g} · {penalty['norm']}")
     if gives(cfg, "scheduler"):
@@ -80,6 +81,12 @@ def of_optim(cfg: dict) -> list[str]:
     if gives(cfg, "augment"):
         said.append(f"augment {' + '.join(cfg['augment'] or {}) or 'none'}")
     return said
+
+
+def finds_rate(cfg: dict) -> bool:
+    """Whether a callback chooses the learning rate."""
+    recipes = filter(None, (cfg["callbacks"] or {}).values())
+    return any(recipe["_target_"] == "encore.callbacks.lr_finder.LRFinder" for recipe in recipes)
 
 
 def gives(cfg: dict, part: str) -> bool:
@@ -95,10 +102,14 @@ def batches(data: Any) -> str:
 
 
 def resampling(recipe: dict, data: Any) -> list[str]:
-    """Which fold is held out, and what the bootstrap drew."""
+    """Which fold is held out, how classes are thinned or balanced, and what the bootstrap drew."""
     said = []
     if recipe.get("folds"):
         said.append(f"fold {recipe['fold']} of {recipe['folds']}")
+    if recipe.get("keep"):
+        said.append(f"keep {show(recipe['keep'])}")
+    if recipe.get("sampling") == "balanced":
+        said.append("classes sampled alike")
     if recipe.get("bootstrap") is not None:
         said.append(f"bootstrap {recipe['bootstrap']}, {len(data.split.train.unique()):,} different")
     return said

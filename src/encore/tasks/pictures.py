@@ -51,4 +51,4 @@ def show(logger: Any, name: str, figure: Any, trainer: pl.Trainer) -> None:
     if hasattr(type(logger), "log_image"):  # Weights & Biases
         logger.log_image(key=name, images=[figure], step=trainer.global_step)
     else:  # TensorBoard
-        logger.experiment.add_figure(name, figure, trainer.global_step - 1)
+        logger.experiment.add_figure(name, figure, max(0, trainer.global_step - 1))

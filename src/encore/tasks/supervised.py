@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -20,6 +20,15 @@ from encore.tasks.batches import count, detached, outputs_of, shapes_of
 from encore.tasks.penalty import penalty as build_penalty
 from encore.tasks.pictures import show_tables
 from encore.tasks.tally import Tally
+
+
+class Attempt(NamedTuple):
+    """A training batch as the net sees it, the net's outputs, and their loss."""
+
+    inputs: Any
+    targets: Any
+    outputs: Any
+    loss: Tensor
 
 
 class Supervised(pl.LightningModule):
@@ -131,16 +140,20 @@ class Supervised(pl.LightningModule):
 
         Each rank weights its mean by its share of the batch, so that the mean over ranks is the batch's.
         """
+        inputs, targets, outputs, loss = self.attempt(batch)
+        self.train_tally.update(loss.detach(), self.prediction(detached(outputs)), self.truth(targets), count(inputs))
+        if self.trainer.world_size > 1:
+            loss = loss * self.trainer.datamodule.share(batch_index, count(inputs))  # type: ignore[attr-defined]
+        return {"loss": loss, "batch_loss": loss.detach()}
+
+    def attempt(self, batch: Any) -> Attempt:
+        """One pass of a training batch, augmented, through the net to its loss."""
         inputs, targets = batch
         for augment in self.augmentations:
             inputs, targets = augment(inputs, targets)
         targets = self.aim(inputs, targets)
         outputs = self.noisy(inputs) if self.weight_noise else self.forward(inputs)
-        loss = self.objective(outputs, targets)
-        self.train_tally.update(loss.detach(), self.prediction(detached(outputs)), self.truth(targets), count(inputs))
-        if self.trainer.world_size > 1:
-            loss = loss * self.trainer.datamodule.share(batch_index, count(inputs))  # type: ignore[attr-defined]
-        return {"loss": loss, "batch_loss": loss.detach()}
+        return Attempt(inputs, targets, outputs, self.objective(outputs, targets))
 
     def noisy(self, inputs: Any) -> Any:
         """Outputs under noisy weights; gradients reach the weights themselves."""

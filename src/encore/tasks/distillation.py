@@ -19,6 +19,7 @@ class Distillation(Classification):
 
     Args:
         teacher: `net`, the recipe of the teacher's net, and `file`, its weights, such as a run's checkpoints/best.ckpt.
+            It sees the inputs as the student does, augmented and normalised alike.
         temperature: by which both nets' logits are divided.
         share: of the teacher in the loss: share · T² · KL(teacher ‖ student) + (1 - share) · cross-entropy.
         settings: those of `Classification`.

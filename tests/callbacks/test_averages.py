@@ -1,0 +1,37 @@
+"""Averages of weights, against their formulas."""
+
+import pytest
+import torch
+from endings import SMALL
+
+from encore.record.checkpoint_files import load
+
+SETTINGS = {**SMALL, "model": "softmax", "data.val_fraction": 0.0, "callbacks.progress": None, "trainer.max_epochs": 2}
+
+
+def last(result):
+    return load(result.folder / "checkpoints/last.ckpt")["state_dict"]
+
+
+@pytest.mark.parametrize("several", [1000, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_moving_average_is_over_every_step(run, several):
+    """The same steps one by one, with the weights kept after each."""
+    ends = [
+        last(run({**SETTINGS, "optim": "sgd", "trainer.max_steps": step, "callbacks.norms": None}))
+        for step in range(1, 4)
+    ]
+    settings = {"callbacks": ["ema"], "callbacks.ema.decay": 0.5, "steps_per_execution": several}
+    found = last(run({**SETTINGS, "optim": "sgd", "trainer.max_steps": 3, **settings}))
+    average = ends[0]
+    for weights in ends[1:]:
+        average = {name: torch.lerp(average[name], weights[name], 0.5) for name in average}
+    for name, weight in average.items():
+        torch.testing.assert_close(found[name], weight, rtol=1e-5, atol=1e-7)
+
+
+def test_a_share_of_the_run_says_where_stochastic_weight_averaging_begins(run):
+    found = [
+        last(run({**SETTINGS, "trainer.max_epochs": 4, "callbacks": ["swa"], "callbacks.swa.start_epoch": begin}))
+        for begin in (0.5, 2)
+    ]
+    assert all(found[0][name].equal(found[1][name]) for name in found[0])
