@@ -42,16 +42,16 @@ def main() -> int:
 async def pictures(address: str, out: Path) -> None:
     """Take a picture of each tab that the pages show."""
     async with page(WIDTH, HEIGHT) as opened:
-        await opened.open(f"{address}?tab=scalars#custom_scalars")
+        await opened.visit(f"{address}?tab=scalars#custom_scalars")
         await opened.until("Matches (")
         await keep(opened, out / "tensorboard.png")
-        await opened.open(f"{address}?tab=images#images")
+        await opened.visit(f"{address}?tab=images#images")
         await opened.until("mistakes/confusion")
         await opened.click("Show actual image size")
         await opened.resize(WIDTH, WHOLE)
         await keep(opened, out / "tensorboard_images.png")
         await opened.resize(WIDTH, HEIGHT)
-        await opened.open(f"{address}?tab=projector#projector")
+        await opened.visit(f"{address}?tab=projector#projector")
         await opened.until("200x32")
         await asyncio.sleep(20)  # until the points have come to rest
         await keep(opened, out / "tensorboard_projector.png")

@@ -40,7 +40,7 @@ async def tabs(address: str) -> dict[str, str]:
             "hparams": ["optim.lr", "test/accuracy"],
             "graphs": ["MLP", "input", "output"],
         }.items():
-            await opened.open(f"{address}?tab={tab}#{tab}")
+            await opened.visit(f"{address}?tab={tab}#{tab}")
             found[tab] = await opened.until(*words, seconds=PATIENT)
             if tab == "images":
                 await opened.until_there("img[src*='individualImage']", 3, PATIENT)

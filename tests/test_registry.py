@@ -159,7 +159,7 @@ def covered() -> frozenset[str]:
         found.add(f"task={cfg['task']['_target_'].rpartition('.')[2].lower()}")
     # An option that only has other settings of classes that are covered does nothing that they do not.
     for option in options("augment"):
-        if set(targets(config_from({"augment": [option]})["augment"])) <= found:
+        if set(targets(config_from({"augment": [option], "data.normalize": "minmax"})["augment"])) <= found:
             found.add(f"augment={option}")
     return frozenset(found)
 

@@ -78,7 +78,7 @@ class Page:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return message["result"]
 
-    async def open(self, address: str) -> None:
+    async def visit(self, address: str) -> None:
         await self.call("Page.navigate", url=address)
 
     async def evaluate(self, script: str) -> Any:
@@ -156,7 +156,7 @@ async def page(width: int = 1400, height: int = 1000) -> AsyncIterator[Page]:
             [program, "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars",
              "--use-angle=swiftshader", "--enable-unsafe-swiftshader", f"--window-size={width},{height}",
              "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
         )  # fmt: skip
         try:
             assert process.stderr is not None

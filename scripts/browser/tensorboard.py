@@ -12,7 +12,7 @@ def tensorboard(folder: Path) -> Iterator[str]:
     """Serve a folder of runs as `make board` does; gives the address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tensorboard.main", "--logdir", folder.name, "--port", "0", "--host", "127.0.0.1"],
-        cwd=folder.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        cwd=folder.parent, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8",
     )  # fmt: skip
     try:
         assert process.stderr is not None

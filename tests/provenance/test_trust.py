@@ -215,6 +215,7 @@ OPTIONS = [
     if file.parent.name not in ("task", "data", "model", "optim") or file.stem not in OF_OTHERS
 ]
 NEEDS = {
+    **{option: {"data.normalize": "minmax"} for option in ("rand_augment", "aug_mix")},
     **{option: {"task": "regression"} for option in ("exam_scores", "thermometer")},
     "regression": {"data": "exam_scores"},
     "thumbtack": {"task": "likelihood"},

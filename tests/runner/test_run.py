@@ -169,7 +169,8 @@ def events(folder):
 
 def scalars(folder):
     held = events(folder)
-    return {tag: [(point.step, point.value) for point in held.Scalars(tag)] for tag in held.Tags()["scalars"]}
+    tags = (tag for tag in held.Tags()["scalars"] if not tag.startswith("speed/"))  # they differ each time
+    return {tag: [(point.step, point.value) for point in held.Scalars(tag)] for tag in tags}
 
 
 def test_tensorboard_shows_the_run(run):

@@ -4,7 +4,6 @@ from typing import Any
 
 # `_target_`s that have moved.
 FORMER = {
-    "course.efficient.distillation.Distillation": "encore.tasks.distillation.Distillation",
     "encore.callbacks.monitors.LearningRate": "encore.callbacks.learning_rate.LearningRate",
     "encore.callbacks.monitors.Norms": "encore.callbacks.norms.Norms",
     "encore.data.augment.Crop": "encore.data.augment.crop.Crop",
