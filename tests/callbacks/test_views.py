@@ -16,7 +16,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from encore.callbacks.views import calibration, confusion, drawing, embeddings, updates
 from encore.callbacks.views.predictions import Predictions
 from encore.config.compose import config_from
-from encore.data.module import DataModule
 from encore.errors import Preempted
 from encore.loggers.tensorboard import TensorBoard
 from encore.provenance.fingerprint import VIEW_NAMES, fingerprint, lineage
@@ -229,16 +228,9 @@ def test_other_loggers_get_the_pictures_and_numbers(run, tmp_path, monkeypatch):
     assert set(shown(folder).Tags()["images"]) == PICTURES
 
 
-def test_names_of_classes_stand_in_the_table(run, monkeypatch):
+def test_names_of_classes_stand_in_the_table(run):
     names = [f"digit {number}" for number in range(10)]
-    plain = DataModule.setup
-
-    def named(self, stage=None):
-        plain(self, stage)
-        self.source.classes = names
-
-    monkeypatch.setattr(DataModule, "setup", named)
-    held = shown(run(LONG).folder)
+    held = shown(run({**LONG, "+data.classes": names}).folder)
     table = held.Tensors("test/accuracy_by_class/text_summary")[0].tensor_proto.string_val[0].decode()
     assert {line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]} == set(names)
 
