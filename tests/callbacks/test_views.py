@@ -16,9 +16,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from encore.callbacks.views import calibration, confusion, drawing, embeddings, updates
 from encore.callbacks.views.predictions import Predictions
 from encore.config.compose import config_from
+from encore.config.defaults import VIEW_NAMES
 from encore.errors import Preempted
 from encore.loggers.tensorboard import TensorBoard
-from encore.provenance.fingerprint import VIEW_NAMES, fingerprint, lineage
+from encore.provenance.fingerprint import fingerprint, lineage
 
 WITHOUT = {f"callbacks.{name}": None for name in VIEW_NAMES}
 # 104 steps, in epochs of 26: long enough for everything to be shown.
