@@ -209,6 +209,7 @@ MANIFEST_RULES: dict[str, Rule] = {
             needed=("classes", "arrays", "targets"),
         )
     ),
+    "chosen": settings,  # by callbacks, in the place of the config's
     "attempts": listed(by_name(anything)),
     "metrics": by_name(hexadecimal),
     "weights": by_name(name),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from encore.config.defaults import COSMETIC
+from encore.config.defaults import COSMETIC, OF_USE, OF_VIEWS
 from encore.config.facts import leaves, show
 from encore.errors import InputError
 from encore.provenance.former_names import present
@@ -104,7 +104,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
     code = [each["code"]["digests"] for each in held]
     sections = {
         "results": differing([{**facts(run), **run.metrics} for run in runs]),
-        "settings": differing([of_config(each["config"]) for each in held]),
+        "settings": differing([of_config(each["config"]) | each.get("chosen", {}) for each in held]),
         "code": differing(code),
         "packages": differing([each["environment"]["packages"] for each in held]),
         "machine": differing([of_machine(each["environment"]) for each in held]),
@@ -129,7 +129,7 @@ def facts(run: Result) -> dict[str, Any]:
 
 def of_config(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that can change a number."""
-    aside = tuple(f"{path}." for path in COSMETIC)
+    aside = tuple(f"{path}." for path in (*COSMETIC, *OF_VIEWS, *OF_USE))
     return {path: value for path, value in leaves(present(config)) if not f"{path}.".startswith(aside)}
 
 
