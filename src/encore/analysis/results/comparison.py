@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from encore.analysis.results.table_formats import aligned
 from encore.config.defaults import COSMETIC, OF_USE, OF_VIEWS
 from encore.config.facts import leaves, show
 from encore.errors import InputError
@@ -76,8 +77,7 @@ def table(heading: str, values: Values, count: int) -> list[str]:
     """A row for each name, a column for each run."""
     rows = [[heading, *(str(number) for number in range(1, count + 1))]]
     rows += [[name, *map(cell, of_each)] for name, of_each in values.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned(rows).splitlines()
 
 
 def cell(value: Any) -> str:
