@@ -170,7 +170,18 @@ class Defaults:
         for entry in held.get("defaults") or ():
             if isinstance(entry, str) and entry not in ("_self_", option, *within):
                 found = merged(found, self.read(group, entry.partition("@")[0], (*within, option)))
+            for part, usual in entry.items() if isinstance(entry, dict) else ():
+                if part.startswith("/") and "@" in part:
+                    found = merged(found, self.of_part(group, *part[1:].split("@", 1), usual))
         return merged(found, {key: value for key, value in held.items() if key != "defaults"})
+
+    def of_part(self, group: str, of: str, place: str, usual: str) -> dict[str, Any]:
+        """The settings of a part within another, such as a teacher's net, under the name of the usual one."""
+        chosen = str(look_up(self.cfg, f"{group}.{place}.name"))
+        found: Any = self.read(of, chosen) | {"name": usual}
+        for key in reversed(place.split(".")):
+            found = {key: found}
+        return dict(found)
 
     def contents(self, name: str) -> dict[str, Any]:
         """What a config's file holds; nothing where there is none."""

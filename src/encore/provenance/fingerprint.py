@@ -169,4 +169,8 @@ def targets(node: Any) -> Iterator[str]:
 
 def hash_of(value: Any) -> str:
     """SHA-256 of plain values; the order of keys does not matter."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    try:
+        text = json.dumps(value, sort_keys=True, default=str)
+    except TypeError:  # numbers and texts as the keys of one dict
+        text = json.dumps(json.loads(json.dumps(value, default=str)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
