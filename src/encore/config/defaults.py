@@ -171,14 +171,15 @@ class Defaults:
             if isinstance(entry, str) and entry not in ("_self_", option, *within):
                 found = merged(found, self.read(group, entry.partition("@")[0], (*within, option)))
             for part, usual in entry.items() if isinstance(entry, dict) else ():
-                if part.startswith("/") and "@" in part:
-                    found = merged(found, self.of_part(group, *part[1:].split("@", 1), usual))
+                of, at, place = str(part).removeprefix("/").partition("@")
+                if at:
+                    found = merged(found, self.of_part(group, of, place, usual, (*within, option)))
         return merged(found, {key: value for key, value in held.items() if key != "defaults"})
 
-    def of_part(self, group: str, of: str, place: str, usual: str) -> dict[str, Any]:
+    def of_part(self, group: str, of: str, place: str, usual: str, within: tuple[str, ...]) -> dict[str, Any]:
         """The settings of a part within another, such as a teacher's net, under the name of the usual one."""
         chosen = str(look_up(self.cfg, f"{group}.{place}.name"))
-        found: Any = self.read(of, chosen) | {"name": usual}
+        found: Any = ({} if chosen in within else self.read(of, chosen, within)) | {"name": usual}
         for key in reversed(place.split(".")):
             found = {key: found}
         return dict(found)
