@@ -266,6 +266,10 @@ class Momentum(torch.optim.SGD):
         return super().step(closure)
 
 
+class Adam(torch.optim.Adam):
+    """An optimiser of a user's whose state is where every optimiser has it."""
+
+
 class Counting(nn.Module):
     """A net with a plain number, or with a buffer, that counts its batches."""
 
@@ -289,6 +293,7 @@ FORGETFUL = {
     "callback": ({"+callbacks.mine": {"_target_": f"{OWN}.Counter"}}, "Counter.steps"),
     "augmentation": ({"+augment.mine": {"_target_": f"{OWN}.Growing"}}, "Growing.batches"),
     "optimiser": ({"optim": "sgd", "optim._target_": f"{OWN}.Momentum"}, "Momentum.taken"),
+    "optimiser that keeps": ({"optim._target_": f"{OWN}.Adam"}, None),
     "net": (NET, "Counting.batches"),
     "callback that keeps": ({"+callbacks.mine": {"_target_": f"{OWN}.KeptCounter"}}, None),
     "net that keeps": ({**NET, "+model.buffer": True}, None),
@@ -299,7 +304,7 @@ FORGETFUL = {
 @pytest.mark.parametrize(("settings", "name"), FORGETFUL.values(), ids=FORGETFUL)
 def test_what_no_checkpoint_holds_is_said(run, tmp_path, monkeypatch, settings, name):
     module = ModuleType(OWN)
-    for kind in (Counter, KeptCounter, Growing, Momentum, Counting):
+    for kind in (Counter, KeptCounter, Growing, Momentum, Adam, Counting):
         monkeypatch.setattr(kind, "__module__", OWN)
         setattr(module, kind.__name__, kind)
     monkeypatch.setitem(sys.modules, OWN, module)

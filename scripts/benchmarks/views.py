@@ -6,10 +6,10 @@ from benchmarks.datasets import Place
 from benchmarks.epochs import unseen
 from benchmarks.figure import Figure
 from benchmarks.seconds import Seconds
+from encore.config.defaults import OF_VIEWS
 from encore.errors import NotReproduced
-from encore.provenance.fingerprint import VIEW_NAMES
 
-WITHOUT = [f"callbacks.{name}=null" for name in sorted(VIEW_NAMES)]
+WITHOUT = [f"{path}=null" for path in OF_VIEWS]
 
 
 def views_mlp(place: Place, pairs: int = 3) -> Figure:

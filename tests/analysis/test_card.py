@@ -13,6 +13,8 @@ from encore.commands import card
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     words = {"trainer.max_epochs": 1, "threads": 1, "trainer.accelerator": "cpu", "logger": "csv", "optim.lr": 0.01}
+    words["data.keep"] = {"9": 0.5}
+    words["+data.classes"] = [f"digit {number}" for number in range(10)]
     return encore.run({**words, "runs_dir": str(tmp_path_factory.mktemp("runs"))}).folder
 
 
@@ -37,7 +39,13 @@ def test_a_model_card_has_the_measured_figures_and_how_to_get_them_again(cards, 
 def test_a_dataset_card_has_its_sizes_and_digests(cards, folder):
     held = json.loads((folder / "manifest.json").read_text())["data"]
     assert yaml.safe_load(cards["dataset"].split("---")[1])["size_categories"] == ["1K<n<10K"]
-    for said in ("1,797 handwritten digits", "| train | 1,258 |", held["examples_sha256"]):
+    for said in (
+        "1,797 handwritten digits",
+        f"| train | {held['sizes']['train']:,} |",
+        "| keep | {'9': 0.5} |",
+        "| classes | digit 0, digit 1, ",
+        held["examples_sha256"],
+    ):
         assert said in cards["dataset"]
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from endings import SMALL, flat
 
+import encore
+from encore.analysis.card import Facts
+from encore.analysis.results.comparison import compare
 from encore.callbacks.lr_finder import steepest
 from encore.errors import ConfigError
 from encore.record.checkpoint_files import load
@@ -35,6 +38,10 @@ def test_a_run_trains_as_if_the_rate_chosen_had_been_set_and_records_it(run):
     one, other = (load(each.folder / "checkpoints/last.ckpt") for each in (found, typed))
     assert flat(one["optimizer_states"]) == flat(other["optimizer_states"])
     assert one["hyper_parameters"]["optim"]["lr"] == chosen["optim.lr"]
+    # It is the run's rate wherever runs are listed, compared and described.
+    assert "optim.lr" not in compare([found.folder, typed.folder]).sections["settings"]
+    assert len(encore.runs(f"optim.lr={chosen['optim.lr']}", found.runs_dir)) == 2
+    assert Facts.read(found.folder).settings["optim.lr"] == chosen["optim.lr"]
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,15 @@ import torch
 from endings import asked_to_stop
 from foreign import Lines
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 from encore.callbacks.views import calibration, confusion, drawing, embeddings, updates
 from encore.callbacks.views.predictions import Predictions
 from encore.config.compose import config_from
-from encore.data.module import DataModule
+from encore.config.defaults import VIEW_NAMES
 from encore.errors import Preempted
 from encore.loggers.tensorboard import TensorBoard
-from encore.provenance.fingerprint import VIEW_NAMES, fingerprint, lineage
+from encore.provenance.fingerprint import fingerprint, lineage
 
 WITHOUT = {f"callbacks.{name}": None for name in VIEW_NAMES}
 # 104 steps, in epochs of 26: long enough for everything to be shown.
@@ -165,8 +166,18 @@ def test_the_calibration_error_is_that_of_its_definition():
     sure, right = np.array([0.95, 0.95, 0.55, 1.0]), np.array([True, False, True, True])
     counts, confidence, accuracy = calibration.binned(sure, right)
     assert (counts.sum(), counts[14], counts[8]) == (4, 3, 1)
-    error = (counts * np.abs(confidence - accuracy)).sum() / 4
+    error = calibration.expected_error(counts, confidence, accuracy)
     assert error == pytest.approx((3 * abs(2.9 / 3 - 2 / 3) + abs(0.55 - 1)) / 4)
+
+
+def test_the_calibration_error_is_that_of_evaluate():
+    generator = torch.Generator().manual_seed(0)
+    probable = torch.randn(500, 4, generator=generator, dtype=torch.float64).softmax(1)
+    truth = torch.randint(4, (500,), generator=generator)
+    sure, predicted = probable.max(1)
+    bins = calibration.binned(sure.numpy(), (predicted == truth).numpy())
+    expected = multiclass_calibration_error(probable, truth, num_classes=4, n_bins=calibration.BINS)
+    assert calibration.expected_error(*bins) == pytest.approx(float(expected), abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 3, 3), (2, 3, 500, 20), (1, 3, 1, 1), (2, 4, 8, 8)])
@@ -229,16 +240,9 @@ def test_other_loggers_get_the_pictures_and_numbers(run, tmp_path, monkeypatch):
     assert set(shown(folder).Tags()["images"]) == PICTURES
 
 
-def test_names_of_classes_stand_in_the_table(run, monkeypatch):
+def test_names_of_classes_stand_in_the_table(run):
     names = [f"digit {number}" for number in range(10)]
-    plain = DataModule.setup
-
-    def named(self, stage=None):
-        plain(self, stage)
-        self.source.classes = names
-
-    monkeypatch.setattr(DataModule, "setup", named)
-    held = shown(run(LONG).folder)
+    held = shown(run({**LONG, "+data.classes": names}).folder)
     table = held.Tensors("test/accuracy_by_class/text_summary")[0].tensor_proto.string_val[0].decode()
     assert {line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]} == set(names)
 

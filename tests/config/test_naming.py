@@ -6,6 +6,8 @@ from encore.config import defaults, places
 from encore.config.compose import config_from
 from encore.config.naming import LONGEST, run_name, settings_name
 
+TAUGHT = ["task=distillation", "task.teacher.file=x"]
+
 
 @pytest.mark.parametrize(
     ("words", "name"),
@@ -16,6 +18,11 @@ from encore.config.naming import LONGEST, run_name, settings_name
         (["model.widths=[64,32]", "data.batch_size=all", "optim.lr=1e-5"], "lr1e-05-w64x32-b_all"),
         (["scheduler=cosine", "augment=flip_crop", "trainer.max_epochs=5"], "e5-cosine-flip_crop"),
         (["callbacks=early_stopping", "callbacks.early_stopping.patience=3"], "early_stopping-patience3"),
+        (["data.keep={3: 0.5}"], "keep.3_0.5"),
+        ([*TAUGHT, "task.teacher.net.widths=[32]"], "distillation-file_x-widths32"),
+        ([*TAUGHT, "model@task.teacher.net=cnn"], "distillation-file_x-name_cnn"),
+        (["callbacks.gap=null", "callbacks.speed=null"], ""),
+        (["optim=schedule_free", "optim.warmup_steps=10"], "warmup_steps10"),
         (["model.norm=batch", "data.shuffle=false"], "shuffle_false-norm_batch"),
         (["data=npz", "data.path=a b", "data.num_classes=3", "data.shape=[12]"], "num_classes3-path_a_b-shape12"),
         (["experiment=exam_scores_minmax"], "e20-normalize_minmax-regression-init_seed1-init_skip48"),

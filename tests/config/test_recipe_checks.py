@@ -135,7 +135,7 @@ def test_modules_and_files_that_count_can_be_named():
         (["scheduler=step", "scheduler.gamma=x"], "scheduler.gamma=x: must be a number greater than 0"),
         (["scheduler=step", "scheduler.gamma=-1"], "scheduler.gamma=-1: must be a number greater than 0"),
         (["scheduler=step", "scheduler.step_size=0"], "scheduler.step_size=0: must be a whole number, at least 1"),
-        (["scheduler=multi_step", "scheduler.milestones=[a]"], "scheduler.milestones=['a']: each item must be a whole"),
+        (["scheduler=multi_step", "scheduler.milestones=[a]"], "scheduler.milestones=[a]: each item must be a whole"),
         (["scheduler=plateau", "scheduler.factor=-1"], "scheduler.factor=-1: must be a number greater than 0"),
         (["scheduler=one_cycle", "scheduler.max_lr=-1"], "scheduler.max_lr=-1: must be a number greater than 0, or"),
         (["callbacks=early_stopping", "callbacks.early_stopping.min_delta=nan"], "must be a finite number"),

@@ -15,6 +15,8 @@ from encore.data.named.ragged import Ragged, ends
 from encore.data.prepare import fitted
 from encore.data.sources import ArraySource
 from encore.errors import ConfigError
+from encore.record.inputs import PREPARATION
+from encore.record.own_files import entries, is_own
 
 
 class Centred:
@@ -141,6 +143,8 @@ def test_its_code_and_settings_are_part_of_the_run(run, tmp_path, vectors):
     first = run(words)
     assert first.status == "finished"
     assert first.undeclared == {}
+    assert (first.folder / PREPARATION).is_file()
+    assert [path for path, file in entries(first.folder) if file.is_file() and not is_own(path)] == []
     other = run(words | {"data.prepare": None})
     assert other.fingerprint != first.fingerprint
     assert other.weights_sha256 != first.weights_sha256

@@ -25,6 +25,7 @@ ENGINE = Path(encore.__file__).parent
         {"data.split_seed": 1},
         {"data.folds": 5},
         {"data.bootstrap": 0},
+        {"data.keep": {"Shirt": 0.1, 3: 0.5}},
         {"trainer.max_epochs": 3},
     ],
 )

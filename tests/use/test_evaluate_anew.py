@@ -78,6 +78,7 @@ def test_another_dataset_of_the_same_shape(typed, run, tmp_path):
     accuracy = float(said.splitlines()[2].split()[1])
     assert accuracy > 0.7
     assert "on all of npz: 60 examples" in said
+    assert on("other", "data.keep={0: 0.5}", "data.sampling=balanced") == (code, said, "")
     assert "the test set of npz: 12 examples" in on("other", split="test")[1]
     code, said, _ = on("other", "data.classes=[high,low]")  # who numbers them the other way round
     assert float(said.splitlines()[2].split()[1]) == pytest.approx(1 - accuracy, abs=1e-3)

@@ -65,6 +65,8 @@ def test_digits(run):
 def test_no_data_are_needed(trained, tmp_path, task):
     names = {"classification": ["cat", "dog", "hen"], "binary": ["no", "yes"]}.get(task)
     settings = {"data.normalize_targets": "standardize"} if task == "regression" else {}
+    if task == "classification":
+        settings = {"data.keep": {1: 0.5}}  # a key that is a number
     found = trained(task, **settings, **({"data.classes": names} if names else {}))
     with restored_run(found.folder, recorded_config(found.folder), "best.ckpt") as parts:
         source, indices = parts.data.opened_test(), parts.data.test_indices

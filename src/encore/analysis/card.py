@@ -33,6 +33,8 @@ TASKS = {
 }
 # Sizes of datasets as Hugging Face has them.
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+# Settings of the data that say which examples a split has.
+OF_SPLIT = ("split_seed", "val_fraction", "test_fraction", "fraction", "keep", "folds", "bootstrap")
 FITTED = ("standardize", "minmax")
 PACKAGES = ("torch", "pytorch-lightning", "torchmetrics", "numpy")
 
@@ -74,6 +76,15 @@ class Facts:
     @property
     def sizes(self) -> dict[str, int]:
         return {split: count for split, count in (self.manifest["data"]["sizes"] or {}).items() if count}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that differ from the defaults, and what callbacks chose."""
+        return changed(self.cfg) | self.manifest.get("chosen", {})
+
+    @property
+    def classes(self) -> list[str]:
+        return (self.manifest.get("inputs") or {}).get("classes") or []
 
     def about(self, group: str) -> str:
         """What the file of a chosen part says of it; empty if there is no such file."""
@@ -140,8 +151,8 @@ def model_card(facts: Facts) -> str:
         figures(run.metrics),
         "One run; its seed is one draw of many. Means over seeds: `encore report`.",
         "## Settings",
-        "Those that differ from the defaults of its parts:" if changed(cfg) else "All are the defaults of its parts.",
-        rows(("setting", "value"), [(name, show(value)) for name, value in changed(cfg).items()]),
+        "Those that differ from the defaults of its parts:" if facts.settings else "All are the defaults of its parts.",
+        rows(("setting", "value"), [(name, show(value)) for name, value in facts.settings.items()]),
         "## Reproduce it",
         code(command(facts)),
         f"With the run's folder, `encore reproduce {run.folder.name}` trains it again and compares every bit. "
@@ -164,12 +175,11 @@ def dataset_card(facts: Facts) -> str:
         head["task_categories"] = [facts.task]
     if count:
         head["size_categories"] = [next((name for most, name in SIZES if count < most), "1M<n<10M")]
-    split = [
-        (name, show(data[name])) for name in ("split_seed", "val_fraction", "test_fraction", "fraction") if name in data
-    ]
+    split = [(name, show(data[name])) for name in OF_SPLIT if data.get(name) is not None]
     digests = [(name, file["sha256"]) for name, file in held["files"].items()]
     digests += [(name, held[name]) for name in ("examples_sha256", "split_sha256") if held.get(name)]
     shape = [(name, show(data[name])) for name in ("shape", "num_classes", "num_targets") if data.get(name) is not None]
+    shape += [("classes", ", ".join(facts.classes))] if facts.classes else []
     return page(
         head,
         f"# {facts.data}",

@@ -16,6 +16,8 @@ from encore.callbacks.metric_states import is_plain
 KNOWN = ("encore.", "pytorch_lightning.", "torch.", "torchmetrics.", "torchvision.")
 # By which of these a part may keep its state itself.
 KEEPING = ("state_dict", "on_save_checkpoint", "get_extra_state")
+# What Optimizer.state_dict has of any optimiser.
+OF_OPTIMISERS = ("state", "param_groups")
 CPU = torch.device("cpu")
 
 Memory = list[tuple[Any, dict[str, Any]]]
@@ -47,7 +49,8 @@ def keeps(part: Any) -> bool:
 
 def remembered(part: Any) -> dict[str, Any]:
     """The plain attributes of a part that are its author's."""
-    own = {name: value for name, value in vars(part).items() if not name.startswith("_") and name != "training"}
+    kept = ("training", *(OF_OPTIMISERS if isinstance(part, torch.optim.Optimizer) else ()))
+    own = {name: value for name, value in vars(part).items() if not name.startswith("_") and name not in kept}
     return {name: value for name, value in own.items() if is_plain(value)}
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from encore.config.named_runs import a_run
 from encore.errors import ConfigError, InputError
@@ -26,6 +27,9 @@ def main() -> None:
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV")
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
     parser.add_argument("--device", help="where to compute, such as cpu or cuda:0 (where it was trained)")
+    parser.add_argument(
+        "--data-dir", type=Path, help="folder of the data, if they have moved; only runs of earlier versions need them"
+    )
     wanted = parser.parse_args()
     if wanted.top < 1:
         raise ConfigError(f"--top {wanted.top}: must be at least 1")
@@ -42,7 +46,7 @@ def main() -> None:
     from encore.use.model import load
     from encore.use.reading import examples
 
-    model = load(wanted.run, wanted.device)
+    model = load(wanted.run, wanted.device, wanted.data_dir)
     if lines and model.from_text is None:
         found, lines = find(lines, suffixes()), []
     problems, number = found.problems, max(1, len(lines) + len(found.files) + len(found.problems))

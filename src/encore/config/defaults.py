@@ -31,16 +31,25 @@ COSMETIC = (
     "data.resident",
     "trainer.profile",
 )
+# Settings of Encore's own data that serve the use of a trained model.
+OF_USE = ("data.classes", "data.from_text")
+# Callbacks that only show a run, by their names in configs/callbacks/default.yaml.
+VIEW_NAMES = {
+    "gap", "updates", "histograms", "confusion", "mistakes", "precision_recall", "calibration", "first_layer",
+    "embeddings", "augmentation", "speed",
+}  # fmt: skip
+OF_VIEWS = tuple(f"callbacks.{name}" for name in sorted(VIEW_NAMES))
 # Besides these: what belongs to the machine, or is told by its effect or by a run's name.
 UNTOLD = (
-    *COSMETIC, "seed", "threads", "trainer.accelerator", "vars", "code", "files", "data.sha256", "task.metrics",
-    "data.name", "model.name", "optim.name",
+    *COSMETIC, *OF_VIEWS, *OF_USE, "seed", "threads", "trainer.accelerator", "vars", "code", "files", "data.sha256",
+    "task.metrics", "data.name", "model.name", "optim.name",
 )  # fmt: skip
 UNTOLD_PATHS = tuple(f"{path}." for path in UNTOLD)
 NAMED = ("data", "model", "optim", "scheduler")  # parts that have a name
 BY_NAME = ("augment", "callbacks")  # groups whose parts have one
 PROJECT = "project/default"
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
+AT_THE_TOP = b"# @package _global_"  # begins a file whose settings stand at the top of a config, not in its group
 
 
 def changed(cfg: dict) -> dict[str, Any]:
@@ -94,7 +103,9 @@ class Defaults:
         }
         for group, options in parts.items():
             for option in options:
-                self.settings[group] = merged(self.settings.get(group), self.read(group, option))
+                self.settings = merged(self.settings, self.placed(group, option))
+        # An optimiser, say, may bring a callback.
+        self.brought = {group: set(self.settings.get(group) or {}) for group in BY_NAME}
         for group in BY_NAME:
             options = [*self.options(group), *self.options(group) & (cfg.get(group) or {}).keys(), *self.chosen[group]]
             for option in options:  # the part's own file says more than another's in which it stands, too
@@ -125,7 +136,7 @@ class Defaults:
 
     def chosen_in(self, group: str) -> list[str]:
         """The names of the parts that a group has on top of its standard ones: of an option, or each of its own."""
-        standard = {key for option in self.chosen[group] for key in self.read(group, option)}
+        standard = self.brought[group].union(*(self.read(group, option) for option in self.chosen[group]))
         left = {key: recipe for key, recipe in (self.cfg.get(group) or {}).items() if recipe and key not in standard}
         names = []
         for option in sorted(self.options(group), key=lambda option: (-len(self.read(group, option)), option)):
@@ -147,6 +158,11 @@ class Defaults:
     def options(self, group: str) -> set[str]:
         return {file.stem for folder in self.folders for file in (folder / group).glob("*.yaml")}
 
+    def placed(self, group: str, option: str) -> dict[str, Any]:
+        """An option's settings where they stand in a config."""
+        held = self.read(group, option)
+        return held if self.file(f"{group}/{option}")[0] else {group: held}
+
     def read(self, group: str, option: str, within: tuple[str, ...] = ()) -> dict[str, Any]:
         """An option's settings, on those of the options that it is made from; nothing if there is no such file."""
         held = self.contents(f"{group}/{option}")
@@ -154,10 +170,26 @@ class Defaults:
         for entry in held.get("defaults") or ():
             if isinstance(entry, str) and entry not in ("_self_", option, *within):
                 found = merged(found, self.read(group, entry.partition("@")[0], (*within, option)))
+            for part, usual in entry.items() if isinstance(entry, dict) else ():
+                of, at, place = str(part).removeprefix("/").partition("@")
+                if at:
+                    found = merged(found, self.of_part(group, of, place, usual, (*within, option)))
         return merged(found, {key: value for key, value in held.items() if key != "defaults"})
+
+    def of_part(self, group: str, of: str, place: str, usual: str, within: tuple[str, ...]) -> dict[str, Any]:
+        """The settings of a part within another, such as a teacher's net, under the name of the usual one."""
+        chosen = str(look_up(self.cfg, f"{group}.{place}.name"))
+        found: Any = ({} if chosen in within else self.read(of, chosen, within)) | {"name": usual}
+        for key in reversed(place.split(".")):
+            found = {key: found}
+        return dict(found)
 
     def contents(self, name: str) -> dict[str, Any]:
         """What a config's file holds; nothing where there is none."""
+        return self.file(name)[1]
+
+    def file(self, name: str) -> tuple[bool, dict[str, Any]]:
+        """Whether a config's settings stand at the top, and what they are."""
         for folder in self.folders if ".." not in name else ():
             try:
                 file = folder / f"{name}.yaml"
@@ -165,7 +197,7 @@ class Defaults:
                 return parsed(file, seen.st_mtime_ns, seen.st_size)
             except (OSError, ValueError):  # none, or no name of one
                 continue
-        return {}
+        return False, {}
 
 
 def listed(option: Any) -> list[str]:
@@ -173,13 +205,14 @@ def listed(option: Any) -> list[str]:
 
 
 @lru_cache(maxsize=1000)
-def parsed(file: Path, *_: int) -> dict[str, Any]:
+def parsed(file: Path, *_: int) -> tuple[bool, dict[str, Any]]:
     """Read a file; the numbers say which content is meant."""
+    text = file.read_bytes()
     try:
-        held = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        held = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError:
-        return {}  # a part that the run cannot have chosen
-    return held if isinstance(held, dict) else {}
+        held = None  # a part that the run cannot have chosen
+    return text.startswith(AT_THE_TOP), held if isinstance(held, dict) else {}
 
 
 def merged(below: Any, above: Any) -> Any:

@@ -99,5 +99,7 @@ def show(value: Any) -> str:
         return str(value).lower()
     if value is None:
         return "null"
+    if isinstance(value, list):
+        value = f"[{', '.join(map(show, value))}]"
     text = str(value) if str(value).isprintable() else repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"

@@ -3,11 +3,10 @@
 from glob import escape
 from pathlib import Path
 
-from encore.config.named_runs import the_one
+from encore.config.named_runs import FREED, RESULT, the_one
 from encore.errors import InputError
 
 BEST = Path("checkpoints") / "best.ckpt"  # of a run
-FREED = "freed.json"
 SHOWN = 3  # folders in a message
 
 
@@ -47,7 +46,7 @@ def weights_file(named: str, runs_dir: str = "runs") -> str:
 
 
 def is_run(folder: Path) -> bool:
-    return (folder / "result.json").is_file()
+    return (folder / RESULT).is_file()
 
 
 def beginning(place: Path) -> list[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from encore.errors import InputError
 
-RESULT, SEAL = "result.json", "record.sha256"
+RESULT, SEAL = "result.json", "record.sha256"  # by which a folder is a run's
+FREED = "freed.json"  # files that were removed later on purpose, and when
 BIN = ".bin"  # below runs_dir: what was deleted
 SHOWN = 10  # runs in a message
 

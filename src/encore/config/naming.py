@@ -45,6 +45,8 @@ def settings_name(cfg: dict) -> str:
     keys: dict[str, str] = {"seed": "seed"}  # which begins the name of a run's own folder
     for path in sorted(settings, key=place):
         key = SHORT.get(path) or path.rpartition(".")[2]
+        if key.isdecimal():  # an item, as of data.keep
+            key = ".".join(path.split(".")[-2:])
         if keys.setdefault(key, path) != path:
             key = path
         words[word(path, key, settings[path])] = None

@@ -54,7 +54,7 @@ def thinned(
         classes: of all its examples, int64.
         keep: by class, its number or name, the fraction that is kept; a smaller one is a subset of a larger.
         seed: of the split.
-        names: the classes', where there are any.
+        names: the classes', where the dataset has any; `data.classes`, which makes no other run, does not count.
 
     Raises:
         ConfigError: there is no such class, or nothing of it is left to train on.

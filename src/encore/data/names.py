@@ -16,7 +16,7 @@ def class_names(recipe: dict, source: Any) -> list[str] | None:
         return [str(name) for name in given]
     names = getattr(source, "classes", None)
     count = recipe.get("num_classes") or recipe.get("num_labels")
-    return shortened(names) if names and len(names) == count else None
+    return shortened(names) if isinstance(names, Sequence) and names and len(names) == count else None
 
 
 def shortened(names: Sequence[str]) -> list[str]:

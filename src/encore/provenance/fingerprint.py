@@ -7,21 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from encore.config.defaults import COSMETIC
+from encore.config.defaults import COSMETIC, OF_USE, VIEW_NAMES
 from encore.config.facts import encores_data, encores_task
 from encore.provenance.closure import CORE, DOTTED, Closure, closure
 from encore.provenance.contents import by_content, check_readable
 from encore.provenance.variables import counted
 
-# Settings of Encore's own data that serve the use of a trained model.
-OF_USE = ("data.classes", "data.from_text")
-
-# Callbacks that only show a run, and their names in configs/callbacks/default.yaml.
-VIEWS = "encore.callbacks.views."
-VIEW_NAMES = {
-    "gap", "updates", "histograms", "confusion", "mistakes", "precision_recall", "calibration", "first_layer",
-    "embeddings", "augmentation", "speed",
-}  # fmt: skip
+VIEWS = "encore.callbacks.views."  # where callbacks are that only show a run
 
 # Callbacks whose behaviour does not depend on the run's length.
 SAME_AT_ANY_LENGTH = {
@@ -177,4 +169,8 @@ def targets(node: Any) -> Iterator[str]:
 
 def hash_of(value: Any) -> str:
     """SHA-256 of plain values; the order of keys does not matter."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+    try:
+        text = json.dumps(value, sort_keys=True, default=str)
+    except TypeError:  # numbers and texts as the keys of one dict
+        text = json.dumps(json.loads(json.dumps(value, default=str)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """What a recorded config may name: a run's folder may be a stranger's, and building a run imports and calls things."""
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
@@ -109,7 +110,8 @@ def check_config(cfg: dict, manifest: dict, folder: Path, contents: bool = True)
     """
     # An earlier version's digest was made in another way.
     if not contents or "packages" not in manifest["code"]:
-        same = computing(cfg) == computing(present(manifest["config"]))
+        as_recorded = json.loads(json.dumps(cfg, default=str))  # in which numbers that are keys are texts
+        same = computing(as_recorded) == computing(present(manifest["config"]))
     else:
         same = hash_of(essential(cfg)) == manifest.get("config_sha256")
     if not same:

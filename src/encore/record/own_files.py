@@ -18,6 +18,7 @@ REMADE = (
     "events.out.tfevents.*", "delivered-*.jsonl", "tables/*.csv",
     "projector_config.pbtxt", "projector/points.tsv", "projector/labels.tsv", "projector/pictures.png",
     "checkpoints/last.ckpt", "checkpoints/previous.ckpt", "checkpoints/best.ckpt", "checkpoints/digests.json",
+    "checkpoints/preparation.ckpt",
 )  # fmt: skip
 # A file that was being written when a process was killed: `.NAME.PID`.
 DEBRIS = re.compile(r"\.(.+?)\.[0-9]+(\.all)?")

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from encore.config import named_runs
 from encore.config.rules import Rule, boolean, integer, one_of, optional
 from encore.errors import InputError
 from encore.files import read_json
 
-RESULT, MANIFEST = "result.json", "manifest.json"
+RESULT, MANIFEST = named_runs.RESULT, "manifest.json"
 STATUSES = ("running", "finished", "preempted", "diverged", "failed")
 SCHEMA = 2
 READABLE = (1, SCHEMA)
@@ -209,6 +210,7 @@ MANIFEST_RULES: dict[str, Rule] = {
             needed=("classes", "arrays", "targets"),
         )
     ),
+    "chosen": settings,  # by callbacks, in the place of the config's
     "attempts": listed(by_name(anything)),
     "metrics": by_name(hexadecimal),
     "weights": by_name(name),

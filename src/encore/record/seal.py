@@ -15,12 +15,12 @@ from stat import S_ISREG
 from types import MappingProxyType
 from typing import Any
 
+from encore.config import named_runs
 from encore.errors import InputError
 from encore.files import read_json, read_whole, sha256, write_text
 from encore.provenance import contents
 
-FILE, SIGNATURE = "record.sha256", "record.sha256.sig"
-FREED = "freed.json"  # files that were removed later on purpose, and when
+FILE, SIGNATURE, FREED = named_runs.SEAL, f"{named_runs.SEAL}.sig", named_runs.FREED
 # A run that has one of these is over, and sealed.
 OVER = ("finished", "diverged")
 # What every figure comes with; the rest is checked where it is used.

@@ -151,9 +151,5 @@ def columns(cfg: dict) -> dict[str, int | float | str]:
     """
     always = {path: value for path in ALWAYS if (value := look_up(cfg, path)) is not MISSING}
     shown = {**always, **of_model(cfg), **changed(cfg)}
-    return {path: value if isinstance(value, int | float | str) else text(value) for path, value in shown.items()}
-
-
-def text(value: Any) -> str:
-    """A value that TensorBoard has no type for."""
-    return f"[{', '.join(map(show, value))}]" if isinstance(value, list) else show(value)
+    # TensorBoard has no type for other values.
+    return {path: value if isinstance(value, int | float | str) else show(value) for path, value in shown.items()}

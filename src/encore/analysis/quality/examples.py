@@ -24,9 +24,9 @@ from encore.use.model import Model
 # Settings of another dataset that say how a model would be trained on it, and have no meaning where one is tested.
 OF_TRAINING = {
     "batch_size": "all", "bootstrap": None, "bucket": None, "normalize": "none", "normalize_targets": "none",
-    "order": None, "prepare": None,
+    "order": None, "prepare": None, "sampling": "uniform",
 }  # fmt: skip
-WHOLE = {"val_fraction": 0.0, "test_fraction": 0.0, "folds": None, "fraction": 1.0}
+WHOLE = {"val_fraction": 0.0, "test_fraction": 0.0, "folds": None, "fraction": 1.0, "keep": None}
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from torchmetrics.functional.classification import (
 
 from encore.analysis.quality.examples import Examples
 from encore.analysis.results.table_formats import Rows, number
+from encore.callbacks.views.calibration import BINS
 from encore.errors import InputError
 from encore.tasks.supervised import Supervised
 from encore.use.model import Model
 from encore.use.predictions import Predictions
 
-BINS = 15  # of the calibration error
 TOP = 5
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from encore.config.defaults import COSMETIC
+from encore.analysis.results.table_formats import aligned
+from encore.config.defaults import COSMETIC, OF_USE, OF_VIEWS
 from encore.config.facts import leaves, show
 from encore.errors import InputError
 from encore.provenance.former_names import present
@@ -76,8 +77,7 @@ def table(heading: str, values: Values, count: int) -> list[str]:
     """A row for each name, a column for each run."""
     rows = [[heading, *(str(number) for number in range(1, count + 1))]]
     rows += [[name, *map(cell, of_each)] for name, of_each in values.items()]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned(rows).splitlines()
 
 
 def cell(value: Any) -> str:
@@ -104,7 +104,7 @@ def compare(folders: Sequence[Path]) -> Comparison:
     code = [each["code"]["digests"] for each in held]
     sections = {
         "results": differing([{**facts(run), **run.metrics} for run in runs]),
-        "settings": differing([of_config(each["config"]) for each in held]),
+        "settings": differing([of_config(each["config"]) | each.get("chosen", {}) for each in held]),
         "code": differing(code),
         "packages": differing([each["environment"]["packages"] for each in held]),
         "machine": differing([of_machine(each["environment"]) for each in held]),
@@ -129,7 +129,7 @@ def facts(run: Result) -> dict[str, Any]:
 
 def of_config(config: dict[str, Any]) -> dict[str, Any]:
     """The settings that can change a number."""
-    aside = tuple(f"{path}." for path in COSMETIC)
+    aside = tuple(f"{path}." for path in (*COSMETIC, *OF_VIEWS, *OF_USE))
     return {path: value for path, value in leaves(present(config)) if not f"{path}.".startswith(aside)}
 
 

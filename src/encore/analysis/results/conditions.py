@@ -126,13 +126,14 @@ class Runs:
         return self.settings(run).get(name, MISSING)
 
     def settings(self, run: Result) -> dict[str, Any]:
-        """A run's settings by dotted path; none if they cannot be read."""
+        """A run's settings by dotted path, what a callback chose for one among them; none if they cannot be read."""
         key = str(run.folder)
         if key not in self.configs:
             try:
-                held = read_json(run.folder / MANIFEST).get("config")
-                refuse(run.folder / MANIFEST, "run's manifest", settings(held))
-                self.configs[key] = dict(leaves(present(held)))
+                manifest = read_json(run.folder / MANIFEST)
+                config, chosen = manifest.get("config"), manifest.get("chosen", {})
+                refuse(run.folder / MANIFEST, "run's manifest", settings(config) or settings(chosen))
+                self.configs[key] = dict(leaves(present(config))) | chosen
             except (InputError, AttributeError) as problem:
                 self.unreadable.append(str(problem))
                 self.configs[key] = {}

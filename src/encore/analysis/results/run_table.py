@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from encore.config.defaults import COSMETIC, OF_USE, OF_VIEWS
 from encore.config.facts import leaves
 from encore.errors import InputError
-from encore.provenance import fingerprint
 from encore.provenance.former_names import present
 from encore.record import seal
 from encore.record.identity import check_identity
@@ -21,8 +21,7 @@ from encore.record.result import Result
 # Settings that are varied to see how a result spreads, and their plural names.
 REPEATED = {"seed": "seeds", "data.bootstrap": "resamples", "data.fold": "folds"}
 # Parts of a config that are not compared.
-VIEWS = (f"callbacks.{name}" for name in fingerprint.VIEW_NAMES)
-NOT_COMPARED = (*fingerprint.COSMETIC, *VIEWS, "threads", "task.metrics", "data.sha256")
+NOT_COMPARED = (*COSMETIC, *OF_VIEWS, *OF_USE, "threads", "task.metrics", "data.sha256")
 ABSENT = "–"  # a setting that a run lacks
 WRITTEN = json.JSONEncoder(ensure_ascii=False)
 

@@ -21,7 +21,7 @@ class Calibration(PredictionView):
     def show(self, trainer: pl.Trainer, tested: Predictions) -> None:
         sure, right = tested.confidence.double().numpy(), (tested.predicted == tested.truth).numpy()
         counts, confidence, accuracy = binned(sure, right)
-        error = float((counts * np.abs(confidence - accuracy)).sum() / counts.sum())
+        error = expected_error(counts, confidence, accuracy)
         step = last_step(trainer)
         show(trainer, "show_image", "mistakes/reliability", drawn(counts, confidence, accuracy, error), step)
         show(trainer, "show_scalars", {"test/ece": error}, step)
@@ -34,6 +34,11 @@ def binned(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     sums = (np.bincount(places, weights=values, minlength=BINS) for values in (sure, right.astype(np.float64)))
     confidence, accuracy = (total / counts.clip(1) for total in sums)
     return counts, confidence, accuracy
+
+
+def expected_error(counts: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray) -> float:
+    """The expected calibration error of bins; `encore evaluate --full` has the same, by torchmetrics."""
+    return float((counts * np.abs(confidence - accuracy)).sum() / counts.sum())
 
 
 def drawn(counts: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, error: float) -> np.ndarray:

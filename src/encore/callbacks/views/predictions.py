@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from encore.across_ranks import by_rank
-from encore.callbacks.views.view import SHORT, View, class_names, planned_steps
+from encore.callbacks.views.view import SHORT, View, planned_steps
 from encore.callbacks.views.watch import Watch
+from encore.data.module import DataModule
+from encore.data.names import class_names, numbered
 from encore.tasks.supervised import Supervised
 
 MOST = 2**24  # probabilities that are kept: 64 MB
@@ -150,7 +152,13 @@ def gathered(trainer: pl.Trainer, seen: list[tuple[Tensor, Tensor]]) -> Predicti
     if not valid.any():
         return None
     classes, probabilities = classes[valid], probabilities[valid]
-    names = class_names(getattr(trainer, "datamodule", None), count)
     return Predictions(
-        classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid], names, bool(valid.all())
-    )
+        classes[:, 0], classes[:, 1], probabilities, None if places is None else places[valid],
+        names_of(getattr(trainer, "datamodule", None), count), bool(valid.all()),
+    )  # fmt: skip
+
+
+def names_of(data: Any, count: int) -> list[str]:
+    """The classes' names, of any data module; their numbers if it has no names, or another number of them."""
+    recipe = data.recipe if isinstance(data, DataModule) else {"num_classes": count}
+    return numbered(class_names(recipe, getattr(data, "source", data)), count)

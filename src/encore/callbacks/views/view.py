@@ -40,11 +40,3 @@ def planned_steps(trainer: pl.Trainer) -> float:
 def last_step(trainer: pl.Trainer) -> int:
     """The optimiser step that was taken last, counted from 0, by which Lightning logs an epoch's means."""
     return max(0, trainer.global_step - 1)
-
-
-def class_names(data: Any, count: int) -> list[str]:
-    """The classes' names; their numbers if the dataset has no names, or names like `7 - seven`."""
-    names = getattr(getattr(data, "source", data), "classes", None)
-    if not isinstance(names, list | tuple) or len(names) != count:
-        return [str(number) for number in range(count)]
-    return [str(number) if str(name).startswith(f"{number} - ") else str(name) for number, name in enumerate(names)]
