@@ -240,7 +240,6 @@ NEEDS = {
         "data.shape": [1, 8, 8],
         "task": "segmentation",
     },
-    **{name: {"data.normalize": "minmax"} for name in ("rand_augment", "aug_mix")},
 }
 
 
