@@ -82,9 +82,12 @@ def of_file(model: Model, inputs: Inputs, file: Path) -> Source:
     if inputs.recipe.get("inputs") is None and suffix != ".npy":
         held = the_inputs(inputs, held, file) if suffix == ".npz" else numbers(held, file)
     try:
-        return inputs.source(held)
+        source = inputs.source(held)
     except InputError as problem:
         raise InputError(f"{shown(file)}: {problem}") from problem
+    if not len(source):
+        raise InputError(f"{shown(file)} holds no examples")
+    return source
 
 
 def array_in(file: Path) -> np.ndarray:
