@@ -113,7 +113,9 @@ def test_a_table_gives_numbers(typed, run, tmp_path):
     assert "column a has a value that is missing or infinite in row 0" in complained
     assert "reads no pictures" in typed(predict.main, found.folder, ROOT / "docs" / "images" / "tensorboard.png")[2]
     (tmp_path / "some.txt").write_text("words\n")
-    assert "reads no texts" in typed(predict.main, found.folder, tmp_path / "some.txt")[2]
+    complained = typed(predict.main, found.folder, tmp_path / "some.txt")[2]
+    assert "some.txt: " in complained
+    assert "reads no texts" in complained
 
 
 def test_nothing_to_read(tmp_path):
