@@ -48,6 +48,7 @@ def test_a_run_trains_as_if_the_rate_chosen_had_been_set_and_records_it(run):
     ("settings", "said"),
     [
         ({"optim": "adadelta", "~optim.lr": None}, "chooses optim.lr, and optim=adadelta has none"),
+        ({"optim": "none", "+optim._target_": "torch.optim.LBFGS", "+optim.lr": 1}, "LBFGS"),
         ({"callbacks.lr_finder.lowest": 1e-9, "callbacks.lr_finder.highest": 1e-8, "callbacks.lr_finder.steps": 20},
          "the loss does not fall between lr 1e-09 and 1e-08"),
     ],

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, without_importing
@@ -117,6 +118,18 @@ def test_a_deleted_run_can_be_got_back(made, typed):
     os.system(back)
     assert seeds(typed) == [0, 1, 2, 3]
     seal.check_all(folder)
+
+
+def test_a_run_named_twice_is_moved_once_and_not_out_of_the_bin(made, typed, monkeypatch):
+    monkeypatch.chdir(made)
+    folder = Path("digits-mlp-adam") / "lr0.01" / "seed1-1ababababa"
+    code, out, _ = typed(runs.main, "--delete", folder, made / folder, "--yes")
+    assert code == 0
+    assert out.count("# gets it back") == 1
+    (there,) = (made / ".bin").glob("*/*/*")
+    code, _, err = typed(runs.main, "--delete", there, "--yes")
+    assert (code, there.is_dir()) == (3, True)
+    assert "is in the bin already" in err
 
 
 def test_a_damaged_run_can_be_deleted_and_what_is_no_run_cannot(made, typed):

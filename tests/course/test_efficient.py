@@ -14,7 +14,7 @@ from course.efficient.measure import one_unchecked_thread
 from course.efficient.quantization import dynamic, static
 from course.efficient.strided import Strided
 from course.efficient.table import front
-from encore.errors import ConfigError, Preempted
+from encore.errors import ConfigError, InputError, Preempted
 from encore.record.checkpoint_files import weights
 from encore.record.result import Result
 from encore.tasks.distillation import Distillation
@@ -94,15 +94,26 @@ def test_a_student_is_stopped_and_resumed_to_the_same_bits(run, large, tmp_path,
     ("settings", "said"),
     [
         ({}, "teacher.file must name the teacher's weights"),
-        ({"task.teacher.file": "nothing.ckpt"}, "No such file or directory: .nothing.ckpt"),
+        ({"task.teacher.file": "nothing.ckpt"}, "task.teacher.file=nothing.ckpt is no file"),
         ({"task.temperature": 0}, "temperature must be above 0"),
         ({"task.share": 2}, "share must be from 0 to 1"),
     ],
 )
 def test_a_teacher_that_cannot_be_is_refused(run, tmp_path, settings, said):
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(InputError if "task.teacher.file" in settings else ConfigError, match=said):
         run({**SMALL, **TEACHER, **settings})
     assert not list(tmp_path.rglob("result.json"))
+
+
+def test_a_teacher_of_other_classes_is_refused(run, tmp_path):
+    net = nn.Linear(64, 7)
+    torch.save({f"layers.0.{name}": value for name, value in net.state_dict().items()}, tmp_path / "seven.pt")
+    teacher = {
+        "task": "distillation", "model@task.teacher.net": "mlp", "task.teacher.net.widths": [],
+        "task.teacher.net.num_outputs": 7, "task.teacher.file": str(tmp_path / "seven.pt"), "model": "softmax",
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="gives 7 outputs and the model 10"):
+        run({"trainer.max_epochs": 1, **teacher})
 
 
 PRUNED = {"+callbacks.pruning._target_": "course.efficient.pruning.Magnitude", "+callbacks.pruning.share": 0.8}

@@ -95,9 +95,11 @@ def test_validation_and_the_end_have_the_average_of_a_schedule_free_optimiser(ru
     [
         ({"optim": "schedule_free", "scheduler": "cosine"}, "takes the place of a schedule: scheduler=none"),
         ({"optim": "schedule_free", "callbacks.schedule_free": None}, "needs callbacks.schedule_free"),
+        ({"optim": "schedule_free", "callbacks": ["ema"]}, "each put an average of the weights in"),
+        ({"callbacks": ["ema", "swa"]}, "callbacks.ema and callbacks.swa each put an average"),
     ],
 )
-def test_what_a_schedule_free_optimiser_cannot_be_with_is_said(settings, said):
+def test_what_an_average_cannot_be_with_is_said(settings, said):
     with pytest.raises(ConfigError, match=said):
         config_from(settings)
 

@@ -42,6 +42,12 @@ def test_the_last_one_that_fits_is_named(find, monkeypatch):
         find("--first", "256")
 
 
+@pytest.mark.slow
+def test_a_callback_that_belongs_to_the_steps_is_there(find):
+    pytest.importorskip("schedulefree")
+    assert find("optim=schedule_free", "--most", "64") == ["64"]
+
+
 def test_a_mistake_is_answered_without_torch(tmp_path):
     answer = without_importing({"torch", "numpy"}, ROOT / "scripts/find_batch_size.py", ["optim.lrr=1"], tmp_path)
     assert answer.returncode == 1

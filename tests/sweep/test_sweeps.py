@@ -329,3 +329,10 @@ def test_a_launcher_that_is_not_there_says_how_to_get_it():
     missing = ValueError("Could not find 'hydra/launcher/submitit_slurm'")
     assert explain(missing).endswith("uv pip install hydra-submitit-launcher")
     assert "did you mean joblib" in explain(ValueError("Could not find 'hydra/launcher/jobib'"))
+
+
+def test_a_rate_is_not_varied_where_it_is_found(sweep, tmp_path):
+    code, _, complained = sweep("callbacks=lr_finder", "optim.lr=0.1,0.2", *QUICK)
+    assert code == 1
+    assert "callbacks.lr_finder chooses it" in complained
+    assert not runs(tmp_path)

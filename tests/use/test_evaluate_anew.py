@@ -88,6 +88,9 @@ def test_another_dataset_of_the_same_shape(typed, run, tmp_path):
     assert "lacks: up" in on("other", "data.classes=[up,low]")[2]
     assert on("nothing")[0] == 3
     assert typed(evaluate.main, found.folder, "--data", "nonsense")[0] == 1
+    code, _, complained = on("other", "optim.lr=3")
+    assert code == 1
+    assert "optim.lr=3: this is no setting of data" in complained
     code, _, complained = typed(evaluate.main, found.folder, "--robustness", "--out", tmp_path / "robust")
     assert code == 3
     assert "reads no pictures" in complained

@@ -103,11 +103,22 @@ def digits(run):
 
 
 def test_a_file_that_differs_is_not_written(typed, digits, tmp_path):
-    out = tmp_path / "folder" / "model.pt2"
+    out = tmp_path / "new" / "folder" / "model.pt2"
     code, _, complained = typed(export.main, digits, "--out", out, "--tolerance", "1e-12")
     assert code == 4
     assert "nothing was written" in complained
-    assert not out.parent.exists()
+    assert not out.parent.parent.exists()
+    (tmp_path / "mine").mkdir()
+    typed(export.main, digits, "--out", tmp_path / "mine" / "model.pt2", "--tolerance", "1e-12")
+    assert (tmp_path / "mine").is_dir()  # what was there stays
+
+
+@pytest.mark.slow
+def test_a_single_example_does_not_fix_their_number(alone, run):
+    found = run({"experiment": "thermometer", "data.test_fraction": 0.1, "trainer.max_epochs": 1})
+    assert encore.load(found.folder).data.sizes["test"] == 1
+    predicted, _ = alone(found.folder, ".pt2", {"input": np.zeros((5, 1), np.float32)})
+    assert predicted.shape == (5, 1)
 
 
 def test_what_cannot_be_exported(typed, tmp_path, monkeypatch):

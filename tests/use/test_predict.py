@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT, without_importing
 from PIL import Image
 
+import encore
 from encore.commands import predict
 from encore.errors import InputError
 from encore.use.paths import find
@@ -82,6 +83,11 @@ def test_arrays_csv_and_the_next_best(typed, folder, tmp_path):
     assert "reads arrays [n, 3, 4, 4], not [2, 3]" in typed(predict.main, folder, tmp_path / "wrong.npy")[2]
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     assert "cannot be read as a NumPy array" in typed(predict.main, folder, tmp_path / "objects.npy")[2]
+    np.save(tmp_path / "none.npy", np.zeros((0, 3, 4, 4), np.uint8))
+    code, said, complained = typed(predict.main, folder, tmp_path / "none.npy", tmp_path / "two.npy")
+    assert code == 3
+    assert len(said.splitlines()) == 2  # the others are predicted
+    assert "none.npy holds no examples" in complained
 
 
 @pytest.mark.slow
@@ -107,7 +113,9 @@ def test_a_table_gives_numbers(typed, run, tmp_path):
     assert "column a has a value that is missing or infinite in row 0" in complained
     assert "reads no pictures" in typed(predict.main, found.folder, ROOT / "docs" / "images" / "tensorboard.png")[2]
     (tmp_path / "some.txt").write_text("words\n")
-    assert "reads no texts" in typed(predict.main, found.folder, tmp_path / "some.txt")[2]
+    complained = typed(predict.main, found.folder, tmp_path / "some.txt")[2]
+    assert "some.txt: " in complained
+    assert "reads no texts" in complained
 
 
 def test_nothing_to_read(tmp_path):
@@ -122,3 +130,9 @@ def test_torch_is_not_imported_for_an_answer_that_needs_none(words, tmp_path):
     answer = without_importing({"torch", "pytorch_lightning"}, ROOT / "scripts" / "predict.py", words, tmp_path)
     assert "AssertionError" not in answer.stderr
     assert answer.returncode == (3 if len(words) == 2 else 1)
+
+
+def test_numbers_beyond_the_training_examples_type(run):
+    digits = run({"trainer.max_epochs": 1, "logger": "none"}).folder
+    with pytest.raises(InputError, match="beyond what float32 holds"):
+        encore.load(digits).predict(np.full((1, 8, 8), 1e300))

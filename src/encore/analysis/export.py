@@ -31,6 +31,7 @@ from encore.use.predictions import Predictions, kind_of
 INPUT = "input"  # the name of the only array
 METADATA = "encore.json"  # within a .pt2
 TIMES, BATCH = 20, 64
+SHOWN = 3  # examples that the exporter sees; of a single one it would make a constant
 Arrays = dict[str, Tensor]
 Call = Callable[[Arrays], np.ndarray]
 
@@ -100,7 +101,7 @@ def export(model: Model, examples: Examples, out: Path, tolerance: float) -> Che
     """
     source, indices, name = examples.source, examples.indices, examples.name
     expected = target_of(model.predictions(source, indices))
-    arrays, affines = raw(model, source, indices[: min(3, len(indices))])
+    arrays, affines = raw(model, source, indices[torch.arange(SHOWN) % len(indices)])
     whole = Whole(model, arrays, affines).eval()
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / f"model{out.suffix}"

@@ -63,6 +63,8 @@ class LRFinder(pl.Callback):
             return "tries rates with a task and data of Encore's; sweep over them: train.py -m optim.lr=1e-4,1e-3,1e-2"
         if "lr" not in cfg["optim"]:
             return f"chooses optim.lr, and optim={cfg['optim']['name']} has none"
+        if str(cfg["optim"].get("_target_")).endswith(".LBFGS"):
+            return "raises the rate step by step, and LBFGS searches along each step: choose another optim"
         if device_count(cfg) > 1:
             return "tries rates on one device: find one with trainer.devices=1, and set optim.lr to it"
         return None

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
+from encore.config.averages import against_averages
 from encore.config.facts import MISSING, encores_data, encores_task, look_up, show
 from encore.config.keys import unread
 from encore.config.monitors import against_metrics
@@ -119,7 +120,7 @@ def contradictions(cfg: dict) -> list[str]:
             f"data.val_fraction={data['val_fraction']} and data.test_fraction={data['test_fraction']} add up to "
             "1 or more: nothing is left to train on"
         )
-    found += [*against_first_weights(cfg), *against_factors(cfg), *against_schedule_free(cfg)]
+    found += [*against_first_weights(cfg), *against_factors(cfg), *against_schedule_free(cfg), *against_averages(cfg)]
     names = [str(look_up(cfg, f"{part}.name")) for part in ("data", "model", "optim")]
     if len("-".join(names).encode()) > LONGEST_NAME:
         found.append(

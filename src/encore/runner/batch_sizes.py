@@ -11,11 +11,15 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
+from encore.config.averages import AVERAGES
 from encore.errors import ConfigError
 from encore.runner.parts import assemble, build_data
 from encore.runner.quiet import quiet
 from encore.runner.training import fit
 from encore.stopping import Stop
+
+# Callbacks without which a step would be another one, or cost less, by the ends of their targets.
+OF_STEPS = (*AVERAGES, ".sam.SAM")
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ def tried(cfg: dict, first: int, most: int, steps: int) -> Iterator[Tried]:
 
 def of_size(cfg: dict, size: int, steps: int) -> Tried:
     """Take a few steps of a run with batches of a size; nothing is kept of it."""
+    kept = {name: recipe for name, recipe in (cfg["callbacks"] or {}).items()
+            if recipe and str(recipe.get("_target_")).endswith(OF_STEPS)}  # fmt: skip
     alone = {
-        **cfg, "logger": {}, "callbacks": {}, "data": {**cfg["data"], "batch_size": size},
+        **cfg, "logger": {}, "callbacks": kept, "data": {**cfg["data"], "batch_size": size},
         "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "max_steps": steps, "max_epochs": steps,
                     "limit_val_batches": 0},
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """Every combination of the values given."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,16 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     """
     jobs = combinations(parsed(setup.loader, words))
     names: set[str] = set()
-    for job in tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1):
-        names |= dict(leaves(composed(setup, job))).keys()
+    labels = varying(jobs) if len(jobs) > 1 else [[]]
+    for job, label in zip(
+        tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1), labels, strict=True
+    ):
+        config = composed(setup, job)
+        check_rate(config, [word.partition("=")[0] for word in label])
+        names |= dict(leaves(config)).keys()
     check_by(settings.by, names)
     with launching(setup, len(jobs), settings.metric) as launch:
-        found = launch.run(jobs, varying(jobs))
+        found = launch.run(jobs, labels)
     outcomes = [outcome for _, outcome in sorted(found.items())]
     metric = settings.metric
     known = [name for outcome in outcomes for name in outcome.metrics]
@@ -55,6 +60,15 @@ def composed(setup: Setup, job: Job) -> dict[str, Any]:
     held: Any = OmegaConf.to_container(config, resolve=False)
     del held["hydra"]
     return held
+
+
+def check_rate(config: dict[str, Any], varied: Collection[str]) -> None:
+    """Raise ConfigError if a sweep is over a learning rate that a run would choose by itself."""
+    recipes = filter(None, (config.get("callbacks") or {}).values())
+    if "optim.lr" in varied and any(str(recipe.get("_target_")).endswith(".LRFinder") for recipe in recipes):
+        raise ConfigError(
+            "optim.lr is varied, and callbacks.lr_finder chooses it: all these runs would be the same; leave one out"
+        )
 
 
 def check_by(by: Sequence[str] | None, names: set[str]) -> None:

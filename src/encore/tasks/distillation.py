@@ -1,5 +1,6 @@
 """Distillation: a small net learns from what a large one makes of each example (Hinton et al. 2015)."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from encore.config.build import build
+from encore.errors import ConfigError, InputError
 from encore.models.saved import with_weights
 from encore.tasks.classification import Classification
 
@@ -45,6 +47,11 @@ class Distillation(Classification):
         if not isinstance(targets, tuple):
             return super().training_loss(outputs, targets)
         right, taught = targets
+        if taught.shape != outputs.shape:
+            raise ConfigError(
+                f"task.teacher.net gives {sizes(taught)} outputs and the model {sizes(outputs)}: a teacher has to know "
+                "the same classes"
+            )
         soft = F.kl_div(
             (outputs / self.temperature).log_softmax(1),
             (taught / self.temperature).log_softmax(1),
@@ -57,9 +64,22 @@ class Distillation(Classification):
         return super().truth(targets[0] if isinstance(targets, tuple) else targets)
 
 
+def sizes(outputs: Tensor) -> str:
+    return " × ".join(map(str, outputs.shape[1:]))
+
+
 def taught_before(teacher: dict) -> nn.Module:
-    """The teacher's net with its weights, in evaluation mode."""
+    """The teacher's net with its weights, in evaluation mode.
+
+    Raises:
+        InputError: its weights cannot be read, or are not those of the net.
+    """
     if not teacher.get("file"):
         raise ValueError("teacher.file must name the teacher's weights, such as a run's checkpoints/best.ckpt")
     net: nn.Module = build(teacher["net"], what="task.teacher.net", nested=True)
-    return with_weights(net, teacher["file"]).eval().requires_grad_(False)
+    if not Path(teacher["file"]).is_file():
+        raise InputError(f"task.teacher.file={teacher['file']} is no file: name one, such as RUN/checkpoints/best.ckpt")
+    try:
+        return with_weights(net, teacher["file"]).eval().requires_grad_(False)
+    except ValueError as problem:
+        raise InputError(f"task.teacher: {problem}") from problem

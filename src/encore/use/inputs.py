@@ -133,7 +133,10 @@ class Inputs:
             raise InputError("there are values that are not finite numbers")
         if array.dtype == BYTES != found.dtype and not is_bytes(found):
             raise InputError("the model was trained on bytes: give uint8, from 0 to 255")
-        return ArraySource(found.to(array.dtype), torch.zeros(len(found)), self.classes)
+        held = found.to(array.dtype)
+        if held.is_floating_point() and not torch.isfinite(held).all():
+            raise InputError(f"there are numbers beyond what {str(array.dtype).removeprefix('torch.')} holds")
+        return ArraySource(held, torch.zeros(len(found)), self.classes)
 
     def batch(self, source: Source, indices: Tensor, device: torch.device) -> AnyBatch:
         """The net's inputs of some examples, and their targets; None where the source has none."""

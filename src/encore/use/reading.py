@@ -77,14 +77,21 @@ def of_file(model: Model, inputs: Inputs, file: Path) -> Source:
     """
     suffix = file.suffix.lower()
     if suffix in TEXTS:
-        return model.texts(lines(file.read_bytes, shown(file)))
+        texts = lines(file.read_bytes, shown(file))
+        try:
+            return model.texts(texts)
+        except InputError as problem:
+            raise InputError(f"{shown(file)}: {problem}") from problem
     held: Any = array_in(file) if suffix == ".npy" else archive(str(file)) if suffix == ".npz" else table(str(file))
     if inputs.recipe.get("inputs") is None and suffix != ".npy":
         held = the_inputs(inputs, held, file) if suffix == ".npz" else numbers(held, file)
     try:
-        return inputs.source(held)
+        source = inputs.source(held)
     except InputError as problem:
         raise InputError(f"{shown(file)}: {problem}") from problem
+    if not len(source):
+        raise InputError(f"{shown(file)} holds no examples")
+    return source
 
 
 def array_in(file: Path) -> np.ndarray:

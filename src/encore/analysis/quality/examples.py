@@ -1,5 +1,6 @@
 """The examples that a model is tested on: a split of its own data, or of another dataset of the same shape."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from encore.data.named.named_source import NamedSource
 from encore.data.names import class_names
 from encore.data.offline import downloads_refused
 from encore.data.prepare import prepared
-from encore.errors import InputError
+from encore.errors import ConfigError, InputError
 from encore.record.inputs import ALONE
 from encore.use.model import Model
 
@@ -26,6 +27,7 @@ OF_TRAINING = {
     "batch_size": "all", "bootstrap": None, "bucket": None, "normalize": "none", "normalize_targets": "none",
     "order": None, "prepare": None, "sampling": "uniform",
 }  # fmt: skip
+OF_DATA = ("data", "data_dir", "vars")  # overrides that make a dataset another one
 WHOLE = {"val_fraction": 0.0, "test_fraction": 0.0, "folds": None, "fraction": 1.0, "keep": None}
 
 
@@ -71,8 +73,15 @@ def examples(model: Model, split: str | None, other: Sequence[str] = (), data_di
 
 
 def of_another(other: Sequence[str], split: str | None, data_dir: Path | None) -> DataModule:
-    """Another dataset's data module, undivided without a split; its normalisation and vocabulary are the model's."""
+    """Another dataset's data module, undivided without a split; its normalisation and vocabulary are the model's.
+
+    Raises:
+        ConfigError: an override is of something else.
+    """
     name, *rest = other
+    for word in rest:
+        if re.split(r"[.=@]", word.lstrip("+~"))[0] not in OF_DATA:
+            raise ConfigError(f"--data … {word}: this is no setting of data, and would change nothing: leave it out")
     cfg = with_data_from([name if "=" in name else f"data={name}", *rest])
     if not encores_data(cfg):
         raise InputError(

@@ -26,7 +26,11 @@ def delete(folders: Sequence[Path], sure: bool) -> int:
         InputError: one of them is no run.
         Busy: one of them is running.
     """
-    tops = {folder: top_of(folder) for folder in folders}
+    once = {folder.resolve(): folder for folder in reversed(folders)}  # however a run is named
+    tops = {folder: top_of(folder) for folder in reversed(once.values())}
+    for folder, top in tops.items():
+        if top.name == BIN:
+            raise InputError(f"{folder} is in the bin already: rm -r {shlex.quote(str(top))} deletes for good")
     for folder in tops:
         say(harmless(folder))
     if not (sure or agreed(f"move {plural(len(tops), 'run')} into the bin?")):

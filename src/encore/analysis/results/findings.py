@@ -92,11 +92,12 @@ class Findings:
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[None]:
-    """Create the folder for findings before the work starts; remove it if it stays empty.
+    """Create the folder for findings before the work starts; remove what was made of it if it stays empty.
 
     Raises:
         CannotWrite: it cannot be created.
     """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
@@ -105,7 +106,8 @@ def kept_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):  # it is not empty, or another process has removed it
-            folder.rmdir()
+            for path in made:
+                path.rmdir()
 
 
 @contextmanager
