@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import Logger
 
@@ -44,11 +45,20 @@ def drawn(metric: Any, value: Any, name: str) -> Any:
 
 
 def shows_pictures(logger: Logger) -> bool:
-    return hasattr(type(logger), "log_image") or hasattr(getattr(logger, "experiment", None), "add_figure")
+    return hasattr(type(logger), "log_image") or takes_figures(logger) or hasattr(logger, "show_image")
+
+
+def takes_figures(logger: Any) -> bool:
+    """Whether a logger is TensorBoard's, or works like it."""
+    return hasattr(getattr(logger, "experiment", None), "add_figure")
 
 
 def show(logger: Any, name: str, figure: Any, trainer: pl.Trainer) -> None:
+    step = max(0, trainer.global_step - 1)
     if hasattr(type(logger), "log_image"):  # Weights & Biases
         logger.log_image(key=name, images=[figure], step=trainer.global_step)
-    else:  # TensorBoard
-        logger.experiment.add_figure(name, figure, max(0, trainer.global_step - 1))
+    elif takes_figures(logger):
+        logger.experiment.add_figure(name, figure, step)
+    else:  # a logger of one's own, or a service's (encore.loggers.contract.Showing)
+        figure.canvas.draw()
+        logger.show_image(name, np.asarray(figure.canvas.buffer_rgba())[..., :3], step)
