@@ -97,7 +97,7 @@ def test_a_run_has_the_same_fingerprint_and_bits_either_way(command, tmp_path):
     assert "finished already" in command("train.py", *words).stdout
     assert command("train.py", *words, ENCORE_RUNS_DIR=str(tmp_path / "others")).returncode == 0
     one, other = (
-        [next(tmp_path.glob(f"{runs}/*/*/{name}")).read_bytes() for name in ("losses.f32", "metrics.csv")]
+        [next((tmp_path / runs).rglob(name)).read_bytes() for name in ("losses.f32", "metrics.csv")]
         for runs in ("runs", "others")
     )
     assert one == other

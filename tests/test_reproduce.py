@@ -32,7 +32,7 @@ def test_a_run_is_reproduced_bit_for_bit(run, command):
     answer = command("scripts/reproduce.py", str(folder), fresh=True)
     assert answer.returncode == 0, answer.stderr
     verdict = answer.stdout.splitlines()[-1]
-    counts = "6 metrics, 15 logged values, 20 points in TensorBoard, 47 values in checkpoints"
+    counts = "6 metrics, 23 logged values, 28 points in TensorBoard, 47 values in checkpoints"
     assert verdict == f"REPRODUCED bit for bit: 40 losses, 4 tensors, {counts}, batch order"
 
 

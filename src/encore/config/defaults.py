@@ -58,6 +58,8 @@ def changed(cfg: dict) -> dict[str, Any]:
     The data, the model and the optimiser are told by a run's name, and the seed is not told either.
     """
     usual = Defaults(cfg)
+    if usual.chosen["task"] is None:  # recorded code runs without its configs, and nothing is known
+        return {}
     found: dict[str, Any] = usual.parts()
     for path, value in leaves(cfg):
         if path.startswith(UNTOLD_PATHS) or path in (*UNTOLD, *BY_NAME) or path.endswith("_target_"):
@@ -115,7 +117,7 @@ class Defaults:
 
     def choices(self) -> dict[str, Any]:
         """The options that are chosen where nothing is said, by their groups."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"task": None, "trainer": None}
         for name in ("train", PROJECT):
             for entry in self.contents(name).get("defaults") or ():
                 for group, option in entry.items() if isinstance(entry, dict) else ():
