@@ -42,6 +42,7 @@ NEEDS = {
     ("task", "regression"): {"data": "exam_scores", "data.batch_size": 3},
     ("data", "mnist"): {"data.sha256": None},
     ("data", "fashion_mnist"): {"data.sha256": None},
+    ("sweep", "training_features"): {"data.sha256": None},
     ("trainer", "ddp"): {
         "trainer.devices": 1,
         "trainer.strategy": "auto",
@@ -89,6 +90,8 @@ def test_every_option_trains_two_steps(group, option, tmp_path, monkeypatch, mni
     settings = {**TWO_STEPS, **SMALL.get(option, {}), group: option, **NEEDS.get((group, option), {})}
     if group == "data":
         make_files(option, mnist_files, cifar_files)
+    if (group, option) == ("sweep", "training_features"):  # which is of Fashion-MNIST
+        make_files("fashion_mnist", mnist_files, cifar_files)
     if (group, option) == ("callbacks", "none"):  # without the one that TWO_STEPS turns off
         del settings["callbacks.progress"]
     result = encore.run(settings)

@@ -41,9 +41,15 @@ class Updates(View):
         self.whole = trainer.global_step == 0
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
-        """Measure the next step."""
+        """Measure the next step; where a task takes its steps itself, a run may be resumed before the first."""
         every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
-        if index == 0 and trainer.current_epoch % every == 0 and trainer.optimizers and trainer.is_global_zero:
+        if (
+            task.automatic_optimization
+            and index == 0
+            and trainer.current_epoch % every == 0
+            and trainer.optimizers
+            and trainer.is_global_zero
+        ):
             optimizer, step = trainer.optimizers[0], trainer.global_step
             if layers := measured(task, optimizer):
                 measure_next(optimizer, list(layers.values()), lambda found: self.note(trainer, step, layers, found))
