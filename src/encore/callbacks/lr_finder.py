@@ -20,7 +20,7 @@ from encore.errors import ConfigError
 from encore.files import replace, write_text
 from encore.optim.optimizer import build_optimizer
 from encore.seeding import derive, seed_everywhere
-from encore.tasks.pictures import show, shows_pictures
+from encore.tasks.pictures import show
 
 log = logging.getLogger("encore")
 
@@ -162,7 +162,7 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
 
 
 def report(rates: np.ndarray, losses: np.ndarray, chosen: float, trainer: pl.Trainer) -> None:
-    """The trial as a table and a picture in the run's folder, and in TensorBoard."""
+    """The trial as a table and a picture in the run's folder, and in the loggers that show pictures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -180,6 +180,4 @@ def report(rates: np.ndarray, losses: np.ndarray, chosen: float, trainer: pl.Tra
     axes.legend(frameon=False)
     figure.savefig(picture, format="png", dpi=100, metadata={"Software": None})
     replace(folder / PICTURE, picture.getvalue())
-    for logger in trainer.loggers:
-        if shows_pictures(logger):
-            show(logger, "lr_finder", figure, trainer)
+    show(trainer, "lr_finder", figure)
