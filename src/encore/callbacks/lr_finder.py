@@ -47,6 +47,8 @@ class LRFinder(pl.Callback):
         chosen: by setting, what was chosen; manifest.json has it.
     """
 
+    chooses = ("optim.lr",)
+
     def __init__(self, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100, stop_above: float = 4.0) -> None:
         if not 0 < lowest < highest:
             raise ValueError(f"lowest must be above 0 and below highest={highest}, not {lowest}")
