@@ -14,6 +14,7 @@ from encore.analysis.results.figure_files import save
 from encore.analysis.results.findings import kept_in
 from encore.analysis.results.table_formats import aligned, number, plain_cell
 from encore.files import write_json, write_text
+from encore.tasks.supervised import Supervised
 from encore.terminal import harmless
 from encore.use.model import Model
 
@@ -25,7 +26,7 @@ def report(model: Model, examples: Examples, full: bool, robust: bool, out: Path
         InputError: what is asked for does not fit the model.
     """
     with kept_in(out) if out else nullcontext():
-        metrics = own_metrics(model, examples)
+        metrics = own_metrics(model, examples) if isinstance(model.task, Supervised) or not (full or robust) else {}
         found = scores(model, examples) if full else None
         curves = robustness.measure(model, examples) if robust else None
         title = f"{model.result.name}, seed {model.result.seed}, on {examples.name}: {len(examples.indices):,} examples"
