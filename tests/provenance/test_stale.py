@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 
-
 NET = """
 import torch
 from torch import nn
