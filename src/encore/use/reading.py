@@ -158,6 +158,8 @@ def the_inputs(inputs: Inputs, held: Mapping[str, np.ndarray], file: Path) -> np
         return held[name]
     if len(held) == 1:
         return next(iter(held.values()))
+    if not held:
+        raise InputError(f"{shown(file)} holds no array")
     raise InputError(f"{shown(file)} holds {', '.join(held)}: which are the inputs? Leave only these")
 
 
