@@ -61,7 +61,7 @@ def pickled(file: Path) -> Any:
     except OSError as problem:
         raise ValueError(f"file {file} cannot be read: {problem.strerror}") from problem
     except Exception as problem:  # torch raises all kinds of errors for what is no archive of its own
-        if "Unsupported" in str(problem):  # a class or function, which reading would call
+        if "Unsupported global" in str(problem):  # a class or function, which reading would call
             reason = (
                 "it holds more than tensors and plain values; torch.save(net.state_dict(), FILE) writes these alone"
             )
