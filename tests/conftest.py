@@ -30,9 +30,14 @@ REAL = Path(os.environ.get("ENCORE_DATA_DIR", "data"))
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Any]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`encore.run` into the test's own folder: `run({"optim.lr": 0.1})`, or `run("optim=sgd", "seed=1")`."""
     import encore
+    from encore.provenance.undeclared import Loaded
+
+    monkeypatch.setattr(
+        Loaded, "by_runs", set()
+    )  # what other tests' runs in this process have loaded is not this run's
 
     def go(*overrides: Any) -> Any:
         words = {"runs_dir": str(tmp_path / "runs"), "threads": 1, "trainer.accelerator": "cpu"}

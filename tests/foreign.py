@@ -15,9 +15,16 @@ from torch import Tensor, nn
 class Lines(Logger):
     """A logger that writes a line per call; it can be told to kill the process at one, or to fail."""
 
-    def __init__(self, file: str, die_at: int | None = None, fail_at: int | None = None, pause: float = 0.0) -> None:
+    def __init__(
+        self,
+        file: str,
+        die_at: int | None = None,
+        fail_at: int | None = None,
+        pause: float = 0.0,
+        by: int = signal.SIGKILL,
+    ) -> None:
         super().__init__()
-        self.pause = pause
+        self.pause, self.by = pause, by
         self.file, self.die_at, self.fail_at, self.calls = Path(file), die_at, fail_at, 0
 
     name = "lines"
@@ -37,7 +44,7 @@ class Lines(Logger):
         self.write(metrics={name: float(value) for name, value in metrics.items()}, step=step)
         if self.calls == self.die_at:
             time.sleep(self.pause)
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.by)
 
     def identify(self, run: Any) -> None:
         self.write(key=run.key, fingerprint=run.fingerprint)
@@ -50,9 +57,15 @@ class Lines(Logger):
 
 
 class Unreachable(Lines):
-    """A logger whose service is unavailable."""
+    """A logger whose service is unavailable, or lacks a package."""
+
+    def __init__(self, file: str, lacks: str | None = None) -> None:
+        super().__init__(file)
+        self.lacks = lacks
 
     def log_hyperparams(self, params: dict) -> None:
+        if self.lacks:
+            raise ModuleNotFoundError(f"No module named {self.lacks!r}", name=self.lacks)
         raise ConnectionError("no such host")
 
 

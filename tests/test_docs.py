@@ -33,6 +33,11 @@ def commands(text):
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
+def test_the_default_run_is_called_the_same_everywhere():
+    (shown,) = re.findall(r"^folder +(runs/\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert re.search(r"^(runs/\S+) +at the defaults", (ROOT / "docs" / "runs.md").read_text(), re.MULTILINE)[1] == shown
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_script_experiment_and_sweep_that_is_named_is_there(page):
     for words in blocks(page):

@@ -62,7 +62,7 @@ OF_THEIR_OWN = {
     **{(group, "lightning"): "tests/runner/test_any_task.py" for group in ("data", "task")},
     **{(group, "none"): "tests/runner/test_any_task.py" for group in ("model", "optim")},
 }
-SERVICES = ("aim", "comet", "mlflow", "neptune", "wandb")  # tests/loggers/test_foreign_loggers.py
+SERVICES = ("aim", "comet", "mlflow", "wandb")  # tests/loggers/test_foreign_loggers.py
 
 
 def options(group):

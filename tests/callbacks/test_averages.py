@@ -4,6 +4,7 @@ import pytest
 import torch
 from endings import SMALL
 
+from encore.config.traits import against_averages, chosen_by, of_callbacks
 from encore.record.checkpoint_files import load
 
 SETTINGS = {**SMALL, "model": "softmax", "data.val_fraction": 0.0, "callbacks.progress": None, "trainer.max_epochs": 2}
@@ -35,3 +36,20 @@ def test_a_share_of_the_run_says_where_stochastic_weight_averaging_begins(run):
         for begin in (0.5, 2)
     ]
     assert all(found[0][name].equal(found[1][name]) for name in found[0])
+
+
+def test_a_callback_of_ones_own_says_what_it_is(tmp_path, monkeypatch):
+    (tmp_path / "own_traits.py").write_text(
+        "from encore.callbacks.sam import SAM as Base\n"
+        "from pytorch_lightning.callbacks import EMAWeightAveraging\n"
+        "class Mine(Base):\n    averages_weights: bool = True\n    chooses = ('optim.lr', 'data.batch_size')\n"
+        "class Other(EMAWeightAveraging):\n    changes_steps = not True\n"
+        "class Plain:\n    averages_weights = None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    recipes = {name.lower(): {"_target_": f"own_traits.{name}"} for name in ("Mine", "Other", "Plain", "Missing")}
+    cfg = {"callbacks": {**recipes, "gone": None}}
+    assert of_callbacks(cfg, "averages_weights") == {"mine": True, "other": True}
+    assert of_callbacks(cfg, "changes_steps") == {"mine": True}
+    assert chosen_by(cfg) == {"optim.lr": "mine", "data.batch_size": "mine"}
+    assert len(list(against_averages(cfg))) == 1

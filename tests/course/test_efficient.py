@@ -15,7 +15,10 @@ from course.efficient.quantization import dynamic, static
 from course.efficient.strided import Strided
 from course.efficient.table import front
 from encore.errors import ConfigError, InputError, Preempted
+from encore.provenance.contents import check_unchanged
+from encore.provenance.trust import recorded_config
 from encore.record.checkpoint_files import weights
+from encore.record.reading import read_manifest
 from encore.record.result import Result
 from encore.tasks.distillation import Distillation
 
@@ -75,6 +78,13 @@ def test_a_student_learns_from_its_teacher_and_does_not_keep_it(run, large):
     assert taught.losses_sha256 != plain.losses_sha256
     held = weights(taught.folder / "checkpoints" / "last.ckpt")
     assert held.keys() == weights(plain.folder / "checkpoints" / "last.ckpt").keys()
+    (large / "checkpoints" / "best.ckpt").unlink()
+    assert len(encore.load(taught.folder).predict(torch.zeros(2, 1, 8, 8))) == 2
+    files, cfg = read_manifest(taught.folder)["data"]["files"], recorded_config(taught.folder)
+    with pytest.raises(
+        InputError, match=r"task.teacher.file=\S+/best.ckpt is missing, which the run read: put it back"
+    ):
+        check_unchanged(files, cfg)
 
 
 def test_a_student_is_stopped_and_resumed_to_the_same_bits(run, large, tmp_path, monkeypatch):

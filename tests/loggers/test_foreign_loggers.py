@@ -3,9 +3,11 @@
 import csv
 import importlib
 import importlib.util
+import io
 import json
 import signal
 import struct
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +16,14 @@ from typing import Any
 import pytest
 import yaml
 from endings import SMALL
+from PIL import Image
 from processes import end_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from test_resume import OFTEN, folder_in
 
 from encore.analysis.second_run import run_again
 from encore.config.compose import config_from
+from encore.config.packages import installs
 from encore.errors import ConfigError
 from encore.loggers.journal import Journal
 from encore.loggers.lifecycle import identity
@@ -114,7 +118,7 @@ def test_a_logger_that_cannot_be_opened_ends_the_run_before_it_begins(run, tmp_p
 
 @pytest.mark.parametrize(
     ("option", "package"),
-    [("wandb", "wandb"), ("mlflow", "mlflow"), ("comet", "comet-ml"), ("neptune", "neptune"), ("aim", "aim")],
+    [("wandb", "wandb"), ("mlflow", "mlflow"), ("comet", "comet-ml"), ("aim", "aim 'setuptools<81'")],
 )
 def test_a_missing_package_is_named_before_anything_runs(run, tmp_path, monkeypatch, option, package):
     monkeypatch.setattr("encore.config.packages.find_spec", lambda name: None)
@@ -173,9 +177,42 @@ def test_a_journal_survives_a_line_that_was_cut_off(tmp_path):
     assert (found.key, found.described, found.last) == ("a", True, {"loss": 4})
 
 
+def test_a_package_that_a_service_lacks_is_named(run, tmp_path):
+    recipe = {"_target_": "foreign.Unreachable", "file": str(tmp_path / "never"), "lacks": "pkg_resources"}
+    with pytest.raises(ConfigError, match=r"No module named 'pkg_resources': uv pip install 'setuptools<81'\n"):
+        run({**QUICK, "logger": "csv", "+logger.mine": recipe})
+
+
+def test_comet_is_not_turned_off_unnoticed(run):
+    with pytest.raises(ConfigError, match=r"^logger.comet: online=false logs nothing .* COMET_START_ONLINE=0"):
+        run({**QUICK, "logger": "comet", "+logger.comet.online": False})
+
+
 def needs(package: str) -> None:
     if importlib.util.find_spec(package) is None:
-        pytest.skip(f"needs {package}: uv pip install {package}")
+        pytest.skip(f"needs {package}: {installs(package)}")
+
+
+# A table, which is shown as a picture: for the last epoch's validation, and for the test.
+CONFUSION = {
+    "+task.metrics.confusion": {
+        "_target_": "torchmetrics.classification.MulticlassConfusionMatrix",
+        "num_classes": "${data.num_classes}",
+    }
+}
+
+
+def expected(folder: Path) -> set:
+    """The names and steps of metrics.csv, and of the pictures of `CONFUSION`."""
+    held = in_csv(folder)
+    last = max(step for name, step in held if name == "val/loss")
+    return held | {(f"{split}/confusion", last) for split in ("train", "val", "test")}
+
+
+def assert_shows(picture: bytes) -> None:
+    """A file of a picture with a matrix in it, not an empty one."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        assert (min(opened.size) > 200, len(set(opened.convert("L").tobytes())) > 50) == (True, True)
 
 
 @pytest.fixture
@@ -204,6 +241,10 @@ def records(content: bytes) -> Iterator[bytes]:
             record = b""
 
 
+def wandb_pictures(root: Path) -> list[bytes]:
+    return [file.read_bytes() for file in root.glob("wandb/offline-run-*/files/media/images/*/confusion_*.png")]
+
+
 def wandb_runs(root: Path) -> dict[str, tuple[dict, Counter]]:
     """The config and the logged names and steps of every W&B run, by its id, over all its files."""
     proto = importlib.import_module("wandb.proto.wandb_internal_pb2")
@@ -213,7 +254,7 @@ def wandb_runs(root: Path) -> dict[str, tuple[dict, Counter]]:
         for content in records(file.read_bytes()):
             record = proto.Record.FromString(content)
             config |= {item.key: item.value_json for item in [*record.run.config.update, *record.config.update]}
-            row = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            row = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
             step = row.pop("trainer/global_step", None)
             names.update((name, step) for name in row if not name.startswith("_"))
     return found
@@ -221,12 +262,16 @@ def wandb_runs(root: Path) -> dict[str, tuple[dict, Counter]]:
 
 @pytest.mark.filterwarnings("ignore")  # W&B's own
 def test_wandb_goes_on_with_the_same_run_and_logs_every_step_once(tmp_path, quiet_wandb):
-    settings = {**QUICK, **OFTEN, "logger": ["csv", "wandb"], "runs_dir": str(tmp_path / "runs")}
+    settings = {**QUICK, **OFTEN, **CONFUSION, "logger": ["csv", "wandb"], "runs_dir": str(tmp_path / "runs")}
     end_run({**settings, "+logger.mine": lines_to(tmp_path / "lines", die_at=11, pause=2.0)}, -signal.SIGKILL)
     end_run(settings)
     ((config, names),) = wandb_runs(tmp_path / "runs").values()
-    assert (set(names), set(names.values())) == (in_csv(folder_in(tmp_path / "runs")), {1})
+    assert (set(names), set(names.values())) == (expected(folder_in(tmp_path / "runs")), {1})
     assert json.loads(config["encore"])["name"] == "digits-mlp-adam"
+    pictures = wandb_pictures(tmp_path / "runs")
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert_shows(picture)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -241,7 +286,7 @@ def test_runs_of_one_process_are_runs_of_their_own_in_wandb(run, tmp_path, quiet
 @pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_mlflow_goes_on_with_the_same_run_and_logs_every_step_once(tmp_path):
     needs("mlflow")
-    settings = {**QUICK, **OFTEN, "logger": ["csv", "mlflow"], "runs_dir": str(tmp_path / "runs")}
+    settings = {**QUICK, **OFTEN, **CONFUSION, "logger": ["csv", "mlflow"], "runs_dir": str(tmp_path / "runs")}
     end_run({**settings, "+logger.mine": lines_to(tmp_path / "lines", die_at=11)}, -signal.SIGKILL)
     end_run(settings)
     tracking = importlib.import_module("mlflow.tracking")
@@ -252,8 +297,44 @@ def test_mlflow_goes_on_with_the_same_run_and_logs_every_step_once(tmp_path):
     names = Counter(
         (name, point.step) for name in held.data.metrics for point in client.get_metric_history(held.info.run_id, name)
     )
-    assert (set(names), set(names.values())) == (in_csv(folder_in(tmp_path / "runs")), {1})
+    files = sorted((tmp_path / "runs" / "mlflow").glob("*/artifacts/*/confusion/*.png"))
+    names.update((f"{file.parts[-3]}/confusion", int(file.stem)) for file in files)
+    assert (set(names), set(names.values())) == (expected(folder_in(tmp_path / "runs")), {1})
+    for file in files:
+        assert_shows(file.read_bytes())
     assert not (Path.cwd() / "mlruns").exists()
+
+
+def messages(archive: Path) -> Iterator[tuple[dict, bytes]]:
+    """What an offline archive of Comet holds, in order, each with the file that it uploads."""
+    with zipfile.ZipFile(archive) as held:
+        for line in held.read("messages.json").splitlines():
+            message = json.loads(line)
+            file = message["payload"].get("file_path")
+            yield message, held.read(file) if file else b""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Comet's own
+def test_comet_goes_on_with_the_same_run_and_logs_every_step_once(tmp_path, monkeypatch):
+    needs("comet_ml")
+    monkeypatch.setenv("COMET_START_ONLINE", "0")
+    settings = {**QUICK, **OFTEN, **CONFUSION, "logger": ["csv", "comet"], "runs_dir": str(tmp_path / "runs")}
+    stop = lines_to(tmp_path / "lines", die_at=11, by=int(signal.SIGTERM))  # killed, it would not write its archive
+    end_run({**settings, "+logger.mine": stop}, 143)
+    end_run(settings)
+    names: Counter = Counter()
+    archives = list((tmp_path / "runs" / "comet").glob("*.zip"))
+    for message, file in (each for archive in archives for each in messages(archive)):
+        told = message["payload"]
+        if "/" in (metric := told.get("metric", {"metricName": ""}))["metricName"]:  # others are the machine's
+            names[metric["metricName"], metric["step"]] += 1
+        if told.get("upload_type") == "visualization":
+            names[told["additional_params"]["figName"], told["additional_params"]["step"]] += 1
+            assert_shows(file)
+    steps = {each for each in expected(folder_in(tmp_path / "runs")) if each[0] != "epoch"}
+    assert (set(names), set(names.values())) == (steps, {1})
+    assert len({archive.name.partition("-")[0] for archive in archives}) == 1  # the key of the experiment
 
 
 def test_a_service_is_told_the_settings_that_tell_a_run_from_others(tmp_path):

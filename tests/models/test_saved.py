@@ -39,7 +39,11 @@ def test_what_is_left_out_stays_as_it_was_drawn(tmp_path):
     ("content", "message"),
     [
         (None, "cannot be read"),
-        (b"no weights", "cannot be read"),
+        (b"no weights", "cannot be read: it is truncated, or no file that torch.save wrote$"),
+        (
+            nn.Linear(2, 3),
+            r"it holds more than tensors and plain values; torch.save\(net.state_dict\(\), FILE\) writes",
+        ),
         ([1, 2], "holds no weights by name"),
         (
             {"0.weight": torch.zeros(3, 2), "2.weight": torch.zeros(1)},
@@ -47,7 +51,7 @@ def test_what_is_left_out_stays_as_it_was_drawn(tmp_path):
         ),
         (nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 9)).state_dict(), "size mismatch for 1.weight"),
     ],
-    ids=["missing", "broken", "a list", "others", "another shape"],
+    ids=["missing", "broken", "a net", "a list", "others", "another shape"],
 )
 def test_a_file_that_does_not_fit_is_refused(tmp_path, content, message):
     file = tmp_path / "w.pt"

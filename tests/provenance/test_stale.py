@@ -6,8 +6,6 @@ import shutil
 
 import pytest
 
-from encore.provenance.undeclared import Loaded
-
 NET = """
 import torch
 from torch import nn
@@ -147,7 +145,6 @@ def test_an_attempt_under_other_code_is_not_gone_on_with(train, tmp_path):
 
 
 def test_what_an_earlier_run_of_the_process_loaded_may_be_a_later_ones(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(Loaded, "by_runs", set())  # other tests' runs in this process
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "chooser.py").write_text(
         "import importlib\nfrom torch import nn\n"

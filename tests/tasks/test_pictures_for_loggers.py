@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from encore.tasks.pictures import show, shows_pictures
+from encore.tasks.pictures import show
 
 
 class Shown:
@@ -18,11 +18,9 @@ class Shown:
         self.pictures.append((tag, picture.shape, picture.dtype.name, step))
 
 
-def test_a_logger_of_ones_own_gets_a_figure_as_a_picture():
+def test_loggers_that_show_pictures_get_a_figure_as_one():
     figure = Figure(figsize=(3, 2), dpi=100)
     FigureCanvasAgg(figure)
-    logger = Shown()
-    assert shows_pictures(logger)
-    show(logger, "lr_finder", figure, SimpleNamespace(global_step=20))
+    logger, numbers_only = Shown(), SimpleNamespace()
+    show(SimpleNamespace(global_step=20, loggers=[numbers_only, logger]), "lr_finder", figure)
     assert logger.pictures == [("lr_finder", (200, 300, 3), "uint8", 19)]
-    assert not shows_pictures(SimpleNamespace())

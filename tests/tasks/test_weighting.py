@@ -9,7 +9,7 @@ from encore.config.compose import config_from
 from encore.data.balance import BalancedOrder
 from encore.data.loaders import Order
 from encore.errors import ConfigError
-from encore.provenance.fingerprint import essential
+from encore.provenance.fingerprint import essential, fingerprint
 from encore.runner.parts import build_data
 from encore.tasks.weighting import balanced_weights, weighted_cross_entropy
 
@@ -65,6 +65,22 @@ def test_classes_are_thinned_where_a_run_learns_and_not_where_it_is_tested():
     assert set(less.split.train.tolist()) < set(part.split.train.tolist()) < set(whole.split.train.tolist())
     assert part.split.test.equal(whole.split.test)
     assert part.class_counts(10)[3] == round(0.5 * int(whole.class_counts(10)[3]))
+
+
+def test_classes_are_named_as_data_classes_names_them():
+    names = ["zero", "one", "two", "three", *"456789"]
+
+    def trains_on(keep, classes=names):
+        cfg = config_from({**SMALL, "+data.classes": classes, "data.keep": keep})
+        return build_data(cfg).split.train.tolist(), fingerprint(cfg)
+
+    by_number, by_name = trains_on({3: 0.5}), trains_on({"three": 0.5})
+    assert by_name[0] == by_number[0]
+    swapped = ["zero", "one", "three", "two", *"456789"]
+    assert trains_on({"three": 0.5}, swapped)[0] == trains_on({2: 0.5})[0] != by_name[0]
+    # Names decide which examples there are: then they are part of the run's ID, and only then.
+    assert trains_on({"three": 0.5}, swapped)[1] != by_name[1]
+    assert trains_on({3: 0.5}, swapped)[1] == by_number[1]
 
 
 def test_classes_count_however_the_data_are_split():

@@ -118,6 +118,11 @@ def test_a_table_gives_numbers(typed, run, tmp_path):
     assert "reads no texts" in complained
 
 
+def test_an_empty_name_is_not_the_current_folder():
+    with pytest.raises(InputError, match="is empty"):
+        find([""], {".png"})
+
+
 def test_nothing_to_read(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="nothing that the model could read"):

@@ -26,7 +26,7 @@ from encore.data.normalize import Affine
 from encore.errors import ConfigError, NotReproduced
 from encore.files import replace
 from encore.use.model import Model
-from encore.use.predictions import Predictions, kind_of
+from encore.use.predictions import Predictions, kind_of, probabilities
 
 INPUT = "input"  # the name of the only array
 METADATA = "encore.json"  # within a .pt2
@@ -62,12 +62,10 @@ class Whole(nn.Module):
             center, scale = getattr(self, f"center_{place}"), getattr(self, f"scale_{place}")
             made[name] = (made[name].to(torch.float32) - center) * scale
         outputs: Tensor = self.task(made[INPUT] if set(made) == {INPUT} else made)
-        if self.kind == "classes":
-            return self.task.probabilities(outputs)  # type: ignore[operator]
-        if self.kind == "labels":
-            return outputs.sigmoid()
-        if self.kind == "pixels":
-            return outputs.softmax(1)
+        if self.kind != "values":
+            probable = probabilities(self.task, self.kind, outputs)
+            assert probable is not None
+            return probable
         return self.task.prediction(outputs) if hasattr(self.task, "prediction") else outputs  # type: ignore[operator]
 
 
@@ -130,7 +128,6 @@ def export(model: Model, examples: Examples, out: Path, tolerance: float) -> Che
 
 def raw(model: Model, source: Source, indices: Tensor) -> tuple[Arrays, dict[str, Affine]]:
     """Examples as the exported model takes them, by name, and the normalisation that it does itself."""
-    assert model.inputs is not None
     known = model.inputs.arrays
     if isinstance(source, NamedSource):
         made, _ = Assembly(source.fields, {}, torch.device("cpu"))(source.raw(indices))
@@ -139,8 +136,7 @@ def raw(model: Model, source: Source, indices: Tensor) -> tuple[Arrays, dict[str
         names = {field.id: field.name if isinstance(made, dict) else INPUT for field in fields}
         return arrays, {names[key]: array.affine for key, array in known.items() if array.affine is not None}
     (array,) = known.values()
-    assert array.affine is not None
-    return {INPUT: source.read(indices.tolist())}, {INPUT: array.affine}
+    return {INPUT: source.read(indices.tolist())}, {} if array.affine is None else {INPUT: array.affine}
 
 
 def target_of(found: Predictions) -> np.ndarray:

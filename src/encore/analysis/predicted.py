@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,9 @@ import numpy as np
 from encore.analysis.results.table_formats import aligned, number, plain_cell
 from encore.errors import InputError
 from encore.terminal import harmless
+from encore.use.masks import Masks, in_size
 from encore.use.predictions import Predictions
+from encore.use.reading import Read
 
 MOST_NUMBERS = 50  # of an example that a row shows
 
@@ -26,17 +27,33 @@ class Row:
         input: its name: a file, a place in one, or a sentence.
         label: the predicted class; several labels; None for numbers.
         ranked: the most probable classes with their probabilities, or of pixels with their shares.
-        values: numbers by name.
+        values: numbers by name; of pixels, how many each class has.
+        mask: of pixels, the file of their classes, if there is one.
     """
 
     input: str
     label: str | list[str] | None = None
     ranked: list[tuple[str, float]] = field(default_factory=list)
     values: dict[str, float] = field(default_factory=dict)
+    mask: str | None = None
+
+
+def of_pixels(read: Read, found: Predictions, top: int, masks: Masks | None) -> Iterator[Row]:
+    """A row for each picture, in its own size; its mask is written on the way."""
+    count = len(found.classes)
+    for place, (name, values) in enumerate(zip(read.names, found.values, strict=True)):
+        mask = in_size(values, read.sizes[place] if read.sizes else None)
+        pixels = np.bincount(mask.ravel(), minlength=count)
+        order = np.argsort(-pixels, kind="stable")[: min(top, np.count_nonzero(pixels))]
+        ranked = [(found.classes[each], float(pixels[each] / mask.size)) for each in order]
+        counts = dict(zip(found.classes, pixels.tolist(), strict=True))
+        number = None if read.sizes else read.files[: place + 1].count(read.files[place])
+        written = masks.write(mask, count, read.files[place], number) if masks else None
+        yield Row(name, ranked[0][0], ranked, counts, written)
 
 
 def rows(names: Sequence[str], found: Predictions, top: int, axes: Sequence[str] = ()) -> Iterator[Row]:
-    """A row for each example.
+    """A row for each example of which a model predicts classes, labels or numbers.
 
     Args:
         names: of the examples.
@@ -47,13 +64,7 @@ def rows(names: Sequence[str], found: Predictions, top: int, axes: Sequence[str]
     Raises:
         InputError: there are more numbers than a row shows.
     """
-    if found.kind == "pixels":
-        for name, pixels in zip(names, found.values, strict=True):
-            shares = [
-                (found.classes[each], times / pixels.size) for each, times in Counter(pixels.flat).most_common(top)
-            ]
-            yield Row(name, shares[0][0], shares)
-    elif found.kind in ("classes", "labels"):
+    if found.kind in ("classes", "labels"):
         for name, label, ranked in zip(names, found.labels, found.top(top), strict=True):
             yield Row(name, label, ranked)
     else:
@@ -61,7 +72,8 @@ def rows(names: Sequence[str], found: Predictions, top: int, axes: Sequence[str]
         if values.shape[1] > MOST_NUMBERS:
             raise InputError(
                 f"the model predicts {' × '.join(map(str, found.values.shape[1:]))} numbers for each example, more "
-                "than a row shows: encore.load(RUN).predict(…).values in Python"
+                "than a row shows: encore.load(RUN).predict(…).values in Python; a task whose outputs are scores of "
+                'each pixel\'s classes says so: predicts = "pixels"'
             )
         columns = list(axes) if len(axes) == values.shape[1] else named(values.shape[1])
         for name, of_one in zip(names, values, strict=True):
@@ -95,8 +107,11 @@ def as_json(found: Iterable[Row]) -> str:
 def plain(row: Row) -> dict[str, Any]:
     if row.label is None:
         return {"input": row.input, "values": {name: finite(value) for name, value in row.values.items()}}
-    top = [{"label": name, "probability": finite(share)} for name, share in row.ranked]
-    return {"input": row.input, "label": row.label, "top": top}
+    likely = "share" if row.values else "probability"
+    top = [{"label": name, likely: finite(share)} for name, share in row.ranked]
+    of_pixels = {"pixels": row.values} if row.values else {}
+    written = {"mask": row.mask} if row.mask else {}
+    return {"input": row.input, "label": row.label, "top": top, **of_pixels, **written}
 
 
 def finite(value: float) -> float | None:
@@ -110,15 +125,20 @@ def as_csv(found: Sequence[Row]) -> str:
     writer = csv.writer(packed, lineterminator="\n")
     if has_labels(found):
         most = max(len(row.ranked) for row in found)
-        ranks = [name for place in range(2, most + 1) for name in (f"label_{place}", f"probability_{place}")]
-        several = isinstance(found[0].label, list)
-        writer.writerow(["input", *(["labels"] if several else []), "label", "probability", *ranks])
+        likely, several = "share" if found[0].values else "probability", isinstance(found[0].label, list)
+        ranks = [name for place in range(2, most + 1) for name in (f"label_{place}", f"{likely}_{place}")]
+        pixels = [f"pixels {name}" for name in found[0].values] + ["mask"] * (found[0].mask is not None)
+        writer.writerow(["input", *(["labels"] if several else []), "label", likely, *ranks, *pixels])
     else:
         writer.writerow(["input", *found[0].values])
     for row in found:
         listed = [";".join(row.label)] if isinstance(row.label, list) else []
         ranked = [cell for pair in row.ranked for cell in pair]
-        writer.writerow([plain_cell(cell) for cell in (row.input, *listed, *ranked, *row.values.values())])
+        if row.values and has_labels(found):  # pixels: a picture may have fewer classes than another
+            ranked += [""] * (2 * (most - len(row.ranked)))
+        written = [row.mask] if row.mask else []
+        cells_of = (row.input, *listed, *ranked, *row.values.values(), *written)
+        writer.writerow([plain_cell(cell) for cell in cells_of])
     return packed.getvalue().rstrip("\n")
 
 

@@ -40,8 +40,19 @@ class Choosing(Protocol):
     A choice has to be a function of the config, and kept in `state_dict` for a run that is resumed.
     """
 
+    chooses: tuple[str, ...]
+    """Settings that it will choose, such as ("optim.lr",), as plain values in the class's body, where they are read
+    before anything is imported. The terminal says that they are to be found, and a sweep over one is refused."""
+
     chosen: dict[str, Any]
     """By setting, what is used in place of the config's value: the terminal, HPARAMS and manifest.json have it."""
+
+
+class Stepping(Protocol):
+    """Left out: `encore find_batch_size` tries its steps without the callback, unless that averages the weights."""
+
+    changes_steps: bool
+    """True, in the class's body: a step is another one with the callback, or takes more time or memory."""
 
 
 class Particular(Protocol):
@@ -64,6 +75,9 @@ class Swapping(Protocol):
     """A callback with a hook at both ends of validation may show it other weights than those that train, such as an
     average. The best weights are then copied while validation looks at them, once a validation.
     """
+
+    averages_weights: bool
+    """True, in the class's body: it shows validation an average. A run with two such callbacks is refused."""
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Put the other weights in."""

@@ -20,7 +20,7 @@ from encore.errors import ConfigError
 from encore.files import replace, write_text
 from encore.optim.optimizer import build_optimizer
 from encore.seeding import derive, seed_everywhere
-from encore.tasks.pictures import show, shows_pictures
+from encore.tasks.pictures import show
 
 log = logging.getLogger("encore")
 
@@ -46,6 +46,8 @@ class LRFinder(pl.Callback):
     Attributes:
         chosen: by setting, what was chosen; manifest.json has it.
     """
+
+    chooses = ("optim.lr",)
 
     def __init__(self, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100, stop_above: float = 4.0) -> None:
         if not 0 < lowest < highest:
@@ -162,7 +164,7 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
 
 
 def report(rates: np.ndarray, losses: np.ndarray, chosen: float, trainer: pl.Trainer) -> None:
-    """The trial as a table and a picture in the run's folder, and in TensorBoard."""
+    """The trial as a table and a picture in the run's folder, and in the loggers that show pictures."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -180,6 +182,4 @@ def report(rates: np.ndarray, losses: np.ndarray, chosen: float, trainer: pl.Tra
     axes.legend(frameon=False)
     figure.savefig(picture, format="png", dpi=100, metadata={"Software": None})
     replace(folder / PICTURE, picture.getvalue())
-    for logger in trainer.loggers:
-        if shows_pictures(logger):
-            show(logger, "lr_finder", figure, trainer)
+    show(trainer, "lr_finder", figure)

@@ -26,6 +26,8 @@ class SAM(pl.Callback):
         rho: the radius.
     """
 
+    changes_steps = True
+
     def __init__(self, rho: float = 0.05) -> None:
         if rho <= 0:
             raise ValueError(f"rho must be greater than 0, not {rho}")

@@ -12,6 +12,8 @@ class ScheduleFree(pl.Callback):
     `train()` and `eval()` change from one to the other. Validation, the test and best.ckpt see the average.
     """
 
+    averages_weights = True
+
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not trainer.fit_loop.done:  # a run that was stopped at its very end keeps its average
             switch(trainer, "train")

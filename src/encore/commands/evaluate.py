@@ -39,7 +39,10 @@ def main() -> int:
         help="test on this split (test; of a dataset without a test set, all)",
     )
     parser.add_argument(
-        "--full", action="store_true", help="for classes: top 5, macro F1, NLL, ECE, and a table of the classes"
+        "--full",
+        action="store_true",
+        help="more scores, and tables: of classes top 5, macro F1, NLL, ECE; of numbers R², MAE, RMSE, the largest "
+        "errors; of labels and pixels the scores of each",
     )
     parser.add_argument(
         "--robustness", action="store_true", help="for pictures: accuracy under noise, blur, rotation and less contrast"

@@ -32,14 +32,17 @@ def main() -> None:
     check(wanted.format, wanted.out)
     Result.read(wanted.run)  # a wrong folder is answered before torch is imported
     from encore.analysis.export import export
-    from encore.analysis.quality.examples import examples
+    from encore.analysis.quality.examples import by_batches, examples
     from encore.analysis.results.findings import kept_in
     from encore.analysis.results.table_formats import aligned
     from encore.use.model import load
 
     model = load(wanted.run, device="cpu", data_dir=wanted.data_dir)
-    split = next((split for split in ("test", "val", "train") if size(model.data, split)), "test")
-    held_out = examples(model, split)
+    if model.by_batches:
+        held_out = by_batches(model, (model.own_batches.splits() or ["test"])[0], cut=True)
+    else:
+        split = next((split for split in ("test", "val", "train") if model.data.sizes[split]), "test")
+        held_out = examples(model, split)
     with kept_in(wanted.out.parent):
         found = export(model, held_out, wanted.out, wanted.tolerance)
     print(aligned(found.rows))
@@ -56,7 +59,3 @@ def check(form: str | None, out: Path) -> None:
         raise ConfigError(
             f"ONNX needs {', '.join(missing)}: pip install 'encore[export]', or --out FILE.pt2 needs no more"
         )
-
-
-def size(data: object, split: str) -> int:
-    return int((getattr(data, "sizes", None) or {}).get(split, 0))

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from encore.config.named_runs import a_run
@@ -26,6 +27,9 @@ def main() -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", dest="form", action="store_const", const="csv", help="print CSV")
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
+    parser.add_argument(
+        "--masks", type=Path, metavar="FOLDER", help="of a model of pixels: write each picture's classes as a PNG there"
+    )
     parser.add_argument("--device", help="where to compute, such as cpu or cuda:0 (where it was trained)")
     parser.add_argument(
         "--data-dir", type=Path, help="folder of the data, if they have moved; only runs of earlier versions need them"
@@ -42,18 +46,30 @@ def main() -> None:
     Result.read(wanted.run)
     lines = typed(PROMPT) if wanted.inputs == ["-"] else []
     found = Found() if lines else find(wanted.inputs, suffixes())
-    from encore.analysis.predicted import printed, rows
+    from encore.analysis.predicted import Row, of_pixels, printed, rows
+    from encore.analysis.results.findings import kept_in
+    from encore.use.masks import Masks
     from encore.use.model import load
-    from encore.use.reading import examples
+    from encore.use.predictions import kind_of
+    from encore.use.reading import Read, examples
 
     model = load(wanted.run, wanted.device, wanted.data_dir)
     if lines and model.from_text is None:
         found, lines = find(lines, suffixes()), []
+    of_classes = kind_of(model.task) == "pixels"
+    if wanted.masks and not of_classes:
+        raise InputError(f"{wanted.run} predicts no class for each pixel: --masks is for segmentation")
+    masks = Masks(wanted.masks, found.files) if wanted.masks else None
     problems, number = found.problems, max(1, len(lines) + len(found.files) + len(found.problems))
     files = counted(found.files, len(found.files), "reading", many=SEVERAL)
-    parts = [(lines, model.texts(lines))] if lines else examples(model, files, problems.append)
+    parts = [Read(lines, model.texts(lines))] if lines else examples(model, files, problems.append)
     axes = (model.config["data"].get("axes") or {}).get("targets") or []
-    said = [row for names, source in parts for row in rows(names, model.predictions(source), wanted.top, axes)]
+    said: list[Row] = []
+    with kept_in(wanted.masks, "--masks") if masks else nullcontext():
+        for part in parts:
+            told = model.predictions(part.source)
+            made = of_pixels(part, told, wanted.top, masks) if of_classes else rows(part.names, told, wanted.top, axes)
+            said.extend(made)
     if said:
         print(printed(said, wanted.form or "text"))
     if found.skipped:

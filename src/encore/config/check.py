@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from encore.config.averages import against_averages
 from encore.config.facts import MISSING, encores_data, encores_task, look_up, show
 from encore.config.keys import unread
 from encore.config.monitors import against_metrics
@@ -25,6 +24,7 @@ from encore.config.settings import OUR_SETTINGS as OUR_SETTINGS
 from encore.config.signature import signature
 from encore.config.structure import malformed
 from encore.config.trainer_checks import against_trainer
+from encore.config.traits import against_averages
 from encore.errors import ConfigError
 
 # What Python calls the script or notebook that it runs.

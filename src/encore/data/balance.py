@@ -45,7 +45,7 @@ def balanced(order: Order, classes: Tensor) -> BalancedOrder:
 
 
 def thinned(
-    split: Split, classes: Tensor, keep: Mapping[str | int, float], seed: int, names: Sequence[str] | None
+    split: Split, classes: Tensor, keep: Mapping[str | int, float], seed: int, *names: Sequence[str] | None
 ) -> Split:
     """A split with a part of some classes' training and validation examples; the test examples stay.
 
@@ -54,13 +54,13 @@ def thinned(
         classes: of all its examples, int64.
         keep: by class, its number or name, the fraction that is kept; a smaller one is a subset of a larger.
         seed: of the split.
-        names: the classes', where the dataset has any; `data.classes`, which makes no other run, does not count.
+        names: the classes': the dataset's own, and those of `data.classes`; the first list that has a name counts.
 
     Raises:
         ConfigError: there is no such class, or nothing of it is left to train on.
     """
     for name, fraction in keep.items():
-        number = number_of(name, classes, names)
+        number = number_of(name, classes, [list(map(str, each)) for each in names if each])
         parts = {part: of_class(getattr(split, part), classes, number, fraction, seed) for part in ("train", "val")}
         split = replace(split, **parts)
         if not (classes[split.train] == number).any():
@@ -68,13 +68,14 @@ def thinned(
     return split
 
 
-def number_of(name: str | int, classes: Tensor, names: Sequence[str] | None) -> int:
+def number_of(name: str | int, classes: Tensor, names: Sequence[list[str]]) -> int:
     """The number of a class that a config names."""
-    if names and name in names:
-        return list(names).index(str(name))
+    for each in names:
+        if name in each:
+            return each.index(str(name))
     if str(name).isdecimal() and bool((classes == int(name)).any()):
         return int(name)
-    choices = ", ".join(names) if names else f"0 to {int(classes.max())}"
+    choices = "; or from ".join(map(", ".join, names)) or f"0 to {int(classes.max())}"
     raise ConfigError(f"data.keep: there is no class {name}; choose from {choices}")
 
 

@@ -81,7 +81,9 @@ class DataModule(pl.LightningDataModule):
         check_number_of_targets(recipe, self.source)
         parts = self.parts()
         if keep := recipe.get("keep"):
-            parts = thinned(parts, self.classes(), keep, recipe["split_seed"], self.source.classes)
+            parts = thinned(
+                parts, self.classes(), keep, recipe["split_seed"], self.source.classes, recipe.get("classes")
+            )
         self.pool = parts.train
         self.split = replace(parts, train=self.resampled(parts.train))
         self.check_batch_size()

@@ -8,6 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from encore.config.packages import installs
 from encore.errors import ConfigError
 from encore.loggers.contract import Identity
 from encore.loggers.journal import Journal
@@ -79,6 +80,8 @@ class Delivery:
             key = self.service.key(self.logger) or self.run.key
         except Exception as problem:
             reason = " ".join(str(problem).split()) or type(problem).__name__
+            if isinstance(problem, ModuleNotFoundError) and problem.name:
+                reason = f"{reason}: {installs(problem.name.partition('.')[0])}"
             raise ConfigError(
                 f"{self.what} cannot be opened: {reason}\n{self.what}=null runs without this logger"
             ) from problem

@@ -1,5 +1,6 @@
 """Building, opening and closing a run's loggers."""
 
+import random
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ def identity(cfg: dict, folder: Path, journal: Journal) -> Identity:
 def build_foreign(recipe: dict, what: str, run: Identity, journal: Journal) -> Logger:
     """Build a third-party logger; run details that its recipe leaves out are filled in."""
     service = service_of(recipe["_target_"]) or OTHER
+    if reason := service.against(recipe):
+        raise ConfigError(f"{what}: {reason}")
     needs(service.package, what)
     given = service.given(run)
     if service.key_setting and (service.chosen or journal.key):
@@ -79,11 +82,22 @@ def build_foreign(recipe: dict, what: str, run: Identity, journal: Journal) -> L
         given["save_dir"] = str(run.folder / recipe.get("save_dir", ""))
         recipe = {key: value for key, value in recipe.items() if key != "save_dir"}
     missing = {key: value for key, value in given.items() if key not in recipe}
-    with alone_with(recipe.get("tracking_uri")):
+    with alone_with(recipe.get("tracking_uri")), unseeded():
         logger = build(recipe, what=what, nested=True, **missing)
     if not isinstance(logger, Logger):
         raise ConfigError(f"{what}: {recipe['_target_']} is not a Lightning Logger")
     return logger
+
+
+@contextmanager
+def unseeded() -> Iterator[None]:
+    """Let a service name its files at random: by the run's seed, each attempt would overwrite those of the last."""
+    state = random.getstate()
+    random.seed()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextmanager

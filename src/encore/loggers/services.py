@@ -1,6 +1,5 @@
 """What is specific to each tracking service's logger."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ class Service:
 
     Attributes:
         package: what it needs besides Lightning.
+        against: why its recipe cannot work, in one line; None if it can.
         given: defaults for settings that its recipe leaves out.
         key_setting: the setting that resumes a run of the service.
         chosen: whether we choose the key; otherwise the service does.
@@ -27,6 +27,7 @@ class Service:
     """
 
     package: str | None = None
+    against: Callable[[dict], str | None] = lambda recipe: None
     given: Callable[[Identity], dict[str, Any]] = lambda run: {}
     key_setting: str | None = None
     chosen: bool = False
@@ -73,7 +74,7 @@ def ended(method: str) -> Callable[[Any, bool], None]:
     """Calls a method of the service's run, if one was started."""
 
     def close(logger: Any, well: bool) -> None:
-        for name in ("_experiment", "_run_instance", "_run"):
+        for name in ("_experiment", "_run"):
             if (own := vars(logger).get(name)) is not None:
                 getattr(own, method)()
                 return
@@ -81,15 +82,16 @@ def ended(method: str) -> Callable[[Any, bool], None]:
     return close
 
 
+def against_comet(recipe: dict) -> str | None:
+    """Lightning turns Comet off where it is told to be offline: nothing would be written at all."""
+    if recipe.get("online") is not False:
+        return None
+    return "online=false logs nothing (Lightning disables Comet): set COMET_START_ONLINE=0 in the environment instead"
+
+
 def show_in_mlflow(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
     """Keep a picture as a file of the run."""
     logger.experiment.log_image(logger.run_id, picture, artifact_file=f"{tag}/{step}.png")
-
-
-def show_in_neptune(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
-    """Add a picture to a series; Neptune takes numbers from 0 to 1."""
-    types = importlib.import_module("neptune.types")
-    logger.experiment[tag].append(types.File.as_image(picture / 255), step=step)
 
 
 def show_in_aim(logger: Any, tag: str, picture: np.ndarray, step: int) -> None:
@@ -120,20 +122,13 @@ SERVICES = {
     ),
     "CometLogger": Service(
         package="comet_ml",
+        against=against_comet,
         given=lambda run: {"name": title(run)},
         key_setting="experiment_key",
         chosen=True,
         key=lambda logger: logger.version,
         close=ended("end"),
         show=lambda logger, tag, picture, step: logger.experiment.log_image(picture, name=tag, step=step),
-    ),
-    "NeptuneLogger": Service(
-        package="neptune",
-        given=lambda run: {"name": title(run)},
-        key_setting="with_id",
-        key=lambda logger: logger.version,
-        close=ended("stop"),
-        show=show_in_neptune,
     ),
     "AimLogger": Service(
         package="aim",

@@ -58,10 +58,16 @@ def pickled(file: Path) -> Any:
     """Read a file written by `torch.save`, restricted to tensors and plain values."""
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as problem:
+        raise ValueError(f"file {file} cannot be read: {problem.strerror}") from problem
     except Exception as problem:  # torch raises all kinds of errors for what is no archive of its own
-        raise ValueError(
-            f"file {file} cannot be read: {(str(problem) or type(problem).__name__).splitlines()[0]}"
-        ) from problem
+        if "Unsupported global" in str(problem):  # a class or function, which reading would call
+            reason = (
+                "it holds more than tensors and plain values; torch.save(net.state_dict(), FILE) writes these alone"
+            )
+        else:
+            reason = "it is truncated, or no file that torch.save wrote"
+        raise ValueError(f"file {file} cannot be read: {reason}") from problem
 
 
 def safetensors(file: Path) -> dict[str, Tensor]:

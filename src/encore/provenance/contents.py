@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from encore.config.facts import look_up
 from encore.errors import InputError
 from encore.files import is_junk, sha256
 from encore.provenance import remembered
@@ -199,6 +200,8 @@ def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
         if name not in here:
             if name == "init_from":
                 raise InputError(f"init_from={cfg.get('init_from')} is missing, from which the run began")
+            if isinstance(named := look_up(cfg, name), str):  # a setting besides the data's
+                raise InputError(f"{name}={named} is missing, which the run read: put it back there")
             raise InputError(f"{name} of data={cfg['data']['name']} is missing: data_dir is {cfg['data_dir']}")
         if (actual := digest_of(here[name])) != entry["sha256"]:
             raise InputError(f"{here[name]} has changed: its SHA-256 is {actual}, recorded was {entry['sha256']}")

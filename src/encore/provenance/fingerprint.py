@@ -94,7 +94,8 @@ def essential(cfg: dict) -> dict:
 def computing(cfg: dict) -> dict:
     """The config without settings that change no bit of the result."""
     kept = dict(cfg)
-    for path in (*COSMETIC, *(OF_USE if encores_data(cfg) else ()), *unused(cfg)):
+    of_use = [path for path in OF_USE if not (path == "data.classes" and chooses_by_name(cfg["data"]))]
+    for path in (*COSMETIC, *(of_use if encores_data(cfg) else ()), *unused(cfg)):
         *parents, last = path.split(".")
         node: Any = kept
         for key in parents:
@@ -104,6 +105,12 @@ def computing(cfg: dict) -> dict:
             node[key] = node = dict(node[key])
         node.pop(last, None)
     return kept
+
+
+def chooses_by_name(data: dict) -> bool:
+    """Whether `data.keep` names a class of `data.classes`, whose order then decides which examples are left out."""
+    names = {str(name) for name in data.get("classes") or ()}
+    return not names.isdisjoint(data.get("keep") or ())
 
 
 def unused(cfg: dict) -> Iterator[str]:

@@ -11,15 +11,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.memory import garbage_collection_cuda, is_oom_error
 
-from encore.config.averages import AVERAGES
+from encore.config.traits import of_callbacks
 from encore.errors import ConfigError
 from encore.runner.parts import assemble, build_data
 from encore.runner.quiet import quiet
 from encore.runner.training import fit
 from encore.stopping import Stop
-
-# Callbacks without which a step would be another one, or cost less, by the ends of their targets.
-OF_STEPS = (*AVERAGES, ".sam.SAM")
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def tried(cfg: dict, first: int, most: int, steps: int) -> Iterator[Tried]:
 
 def of_size(cfg: dict, size: int, steps: int) -> Tried:
     """Take a few steps of a run with batches of a size; nothing is kept of it."""
-    kept = {name: recipe for name, recipe in (cfg["callbacks"] or {}).items()
-            if recipe and str(recipe.get("_target_")).endswith(OF_STEPS)}  # fmt: skip
+    of_steps = {**of_callbacks(cfg, "averages_weights"), **of_callbacks(cfg, "changes_steps")}
+    kept = {name: cfg["callbacks"][name] for name in of_steps}
     alone = {
         **cfg, "logger": {}, "callbacks": kept, "data": {**cfg["data"], "batch_size": size},
         "trainer": {**cfg["trainer"], "devices": 1, "strategy": "auto", "max_steps": steps, "max_epochs": steps,

@@ -34,6 +34,11 @@ class Task(Protocol):
     tables: dict[str, Any]
     """Tensors that are not a single number, by `SPLIT/NAME`; they become `tables/SPLIT-NAME.csv` of the run."""
 
+    predicts: str
+    """What outputs are, for `predict`, `export` and `encore.load`: `classes`, scores [n, classes] of one of several;
+    `labels`, scores [n, labels] of any of several; `pixels`, scores [n, classes, h, w]; `values`, numbers. Scores are
+    before softmax or sigmoid. Left out: Encore's tasks are known, of any other they are values."""
+
     def adapt_to(self, data: Any) -> None:
         """Take what is needed of the data module, which is set up, before the first step or test; as buffers where
         checkpoints are to hold it. Left out: `data.normalize_targets` is refused."""
@@ -69,6 +74,14 @@ class Data(Protocol):
 
     split: Any
     """Which examples are for what: an object whose attributes are tensors. Left out: the manifest has no digest."""
+
+    classes: list[str]
+    """Names of the classes. Left out: they are numbers."""
+
+    def to_input(self, picture: Any) -> Tensor:
+        """What the net takes of one picture, a `PIL.Image`, [*shape]: as in the test, without augmentation. Left out:
+        `predict` reads arrays of inputs, and no pictures. Batches must be a tensor of inputs, or that and a tensor of
+        targets; with others `predict`, `export` and `evaluate --split` say that they cannot."""
 
     def train_order(self) -> Sized:
         """As long as an epoch has batches. Left out: schedules ask Lightning's `estimated_stepping_batches`."""

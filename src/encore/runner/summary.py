@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from encore.config.build import takes
 from encore.config.facts import encores_task, opens_test, show
+from encore.config.traits import chosen_by
 from encore.provenance.variables import counted
 from encore.record.result import Result
 from encore.runner.contracts import number_of_parameters
@@ -72,7 +73,7 @@ def of_optim(cfg: dict) -> list[str]:
     optim, said = cfg["optim"], []
     if gives(cfg, "optim"):
         decay = optim.get("weight_decay", 0)
-        rate = "to be found" if finds_rate(cfg) else f"{optim.get('lr', 0):g}"
+        rate = "to be found" if "optim.lr" in chosen_by(cfg) else f"{optim.get('lr', 0):g}"
         said.append(f"{optim['name']}" + (f", lr {rate}, weight decay {decay:g}" if "lr" in optim else ""))
     if (penalty := cfg["task"].get("penalty")) and encores_task(cfg) and penalty.get("weight"):
         said.append(f"penalty {penalty['weight']:g} · {penalty['norm']}")
@@ -81,12 +82,6 @@ def of_optim(cfg: dict) -> list[str]:
     if gives(cfg, "augment"):
         said.append(f"augment {' + '.join(cfg['augment'] or {}) or 'none'}")
     return said
-
-
-def finds_rate(cfg: dict) -> bool:
-    """Whether a callback chooses the learning rate."""
-    recipes = filter(None, (cfg["callbacks"] or {}).values())
-    return any(recipe["_target_"] == "encore.callbacks.lr_finder.LRFinder" for recipe in recipes)
 
 
 def gives(cfg: dict, part: str) -> bool:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from encore.config.combinations import Job, combinations, parsed, varying
 from encore.config.facts import leaves
 from encore.config.suggestion import suggestion
+from encore.config.traits import chosen_by
 from encore.errors import ConfigError
 from encore.sweep.final_report import report
 from encore.sweep.launch import launching
@@ -37,7 +38,7 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
         tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1), labels, strict=True
     ):
         config = composed(setup, job)
-        check_rate(config, [word.partition("=")[0] for word in label])
+        check_chosen(config, [word.partition("=")[0] for word in label])
         names |= dict(leaves(config)).keys()
     check_by(settings.by, names)
     with launching(setup, len(jobs), settings.metric) as launch:
@@ -62,13 +63,14 @@ def composed(setup: Setup, job: Job) -> dict[str, Any]:
     return held
 
 
-def check_rate(config: dict[str, Any], varied: Collection[str]) -> None:
-    """Raise ConfigError if a sweep is over a learning rate that a run would choose by itself."""
-    recipes = filter(None, (config.get("callbacks") or {}).values())
-    if "optim.lr" in varied and any(str(recipe.get("_target_")).endswith(".LRFinder") for recipe in recipes):
-        raise ConfigError(
-            "optim.lr is varied, and callbacks.lr_finder chooses it: all these runs would be the same; leave one out"
-        )
+def check_chosen(config: dict[str, Any], varied: Collection[str]) -> None:
+    """Raise ConfigError if a sweep is over a setting that a run's callback chooses, such as a learning rate."""
+    for setting, callback in chosen_by({"callbacks": config.get("callbacks")}).items():
+        if setting in varied:
+            raise ConfigError(
+                f"{setting} is varied, and callbacks.{callback} chooses it: all these runs would be the same; leave "
+                "one out"
+            )
 
 
 def check_by(by: Sequence[str] | None, names: set[str]) -> None:

@@ -20,7 +20,7 @@ from encore.config.help import called
 from encore.errors import CannotWrite, ConfigError, InputError, Interrupted, Preempted
 from encore.provenance.fingerprint import fingerprint, hash_of
 from encore.sweep.final_report import report
-from encore.sweep.grid import check_by, check_rate, composed
+from encore.sweep.grid import check_by, check_chosen, composed
 from encore.sweep.judge import Judgement, reason
 from encore.sweep.launch import Launch, launching
 from encore.sweep.outcome import Outcome
@@ -118,7 +118,7 @@ class Searching:
     def check(self, params: Mapping[str, Any]) -> None:
         """Compose a trial's config, to find errors early; raise ConfigError if it monitors another metric."""
         config = composed(self.setup, self.job(params))
-        check_rate(config, params.keys())
+        check_chosen(config, params.keys())
         if config["monitor"] != self.monitor:
             raise ConfigError(
                 f"{' '.join(words(params))}: monitor differs from that of other trials; a search needs a single metric"

@@ -34,14 +34,25 @@ class Distillation(Classification):
             raise ValueError(f"share must be from 0 to 1, not {share}")
         super().__init__(**settings)
         self.temperature, self.share = temperature, share
-        # In a tuple it is no part of the task, and so in no checkpoint and no count of parameters.
-        self.held = (taught_before(teacher),)
+        self.teacher, self.held = teacher, tuple[nn.Module, ...]()
+        if not teacher.get("file"):
+            raise ValueError("teacher.file must name the teacher's weights, such as a run's checkpoints/best.ckpt")
+
+    def rehearse(self, inputs: Any, targets: Any) -> None:
+        self.taught_by()
+        super().rehearse(inputs, targets)
+
+    def taught_by(self) -> nn.Module:
+        """The teacher, read when it is first needed: a trained net is used without."""
+        if not self.held:  # in a tuple it is no part of the task, and so in no checkpoint and no count of parameters
+            self.held = (taught_before(self.teacher),)
+        return self.held[0]
 
     def aim(self, inputs: Tensor, targets: Tensor) -> Tensor | Taught:
         if not self.training:
             return targets
         with torch.no_grad():
-            return targets, self.held[0].to(inputs.device)(inputs)
+            return targets, self.taught_by().to(inputs.device)(inputs)
 
     def training_loss(self, outputs: Tensor, targets: Tensor | Taught) -> Tensor:
         if not isinstance(targets, tuple):
@@ -74,8 +85,6 @@ def taught_before(teacher: dict) -> nn.Module:
     Raises:
         InputError: its weights cannot be read, or are not those of the net.
     """
-    if not teacher.get("file"):
-        raise ValueError("teacher.file must name the teacher's weights, such as a run's checkpoints/best.ckpt")
     net: nn.Module = build(teacher["net"], what="task.teacher.net", nested=True)
     if not Path(teacher["file"]).is_file():
         raise InputError(f"task.teacher.file={teacher['file']} is no file: name one, such as RUN/checkpoints/best.ckpt")

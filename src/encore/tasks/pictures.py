@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import Logger
 
 log = logging.getLogger("encore")
 
 
 def show_tables(task: Any, splits: Sequence[str]) -> None:
     """Give the loggers a picture of each of a task's tables, drawn by the metric it comes from."""
-    loggers = [logger for logger in task.loggers if shows_pictures(logger)]
-    if not loggers or not task.trainer.is_global_zero:
+    if not task.trainer.is_global_zero or not any(map(shows_pictures, task.loggers)):
         return
     for name, value in task.tables.items():
         split, _, metric = name.partition("/")
@@ -23,8 +21,8 @@ def show_tables(task: Any, splits: Sequence[str]) -> None:
         if split not in splits or metric not in scores.keys(keep_base=True):
             continue
         figure = drawn(scores[metric], value, name)
-        for logger in loggers if figure is not None else []:
-            show(logger, name, figure, task.trainer)
+        if figure is not None:
+            show(task.trainer, name, figure)
 
 
 def drawn(metric: Any, value: Any, name: str) -> Any:
@@ -44,21 +42,14 @@ def drawn(metric: Any, value: Any, name: str) -> Any:
     return figure
 
 
-def shows_pictures(logger: Logger) -> bool:
-    return hasattr(type(logger), "log_image") or takes_figures(logger) or hasattr(logger, "show_image")
+def shows_pictures(logger: Any) -> bool:
+    """Whether a logger has `encore.loggers.contract.Showing.show_image`."""
+    return hasattr(logger, "show_image")
 
 
-def takes_figures(logger: Any) -> bool:
-    """Whether a logger is TensorBoard's, or works like it."""
-    return hasattr(getattr(logger, "experiment", None), "add_figure")
-
-
-def show(logger: Any, name: str, figure: Any, trainer: pl.Trainer) -> None:
-    step = max(0, trainer.global_step - 1)
-    if hasattr(type(logger), "log_image"):  # Weights & Biases
-        logger.log_image(key=name, images=[figure], step=trainer.global_step)
-    elif takes_figures(logger):
-        logger.experiment.add_figure(name, figure, step)
-    else:  # a logger of one's own, or a service's (encore.loggers.contract.Showing)
-        figure.canvas.draw()
-        logger.show_image(name, np.asarray(figure.canvas.buffer_rgba())[..., :3], step)
+def show(trainer: pl.Trainer, name: str, figure: Any) -> None:
+    """Give a figure of matplotlib's to the loggers that show pictures, at the last optimiser step."""
+    figure.canvas.draw()
+    picture = np.array(figure.canvas.buffer_rgba())[..., :3]
+    for logger in filter(shows_pictures, trainer.loggers):
+        logger.show_image(name, picture, max(0, trainer.global_step - 1))  # type: ignore[attr-defined]

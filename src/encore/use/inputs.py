@@ -1,6 +1,6 @@
 """Raw examples as a net's inputs, by what a run recorded of its data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,12 @@ class Inputs:
     Attributes:
         arrays: of a batch, by their ids.
         classes: their names, if they have any.
+        module: the kind of a data module that is not Encore's, whose batches the inputs are.
+        to_input: what that makes of a picture (`encore.runner.contracts.Data.to_input`), if it says so.
     """
+
+    module: str | None = None
+    to_input: Callable[[Any], Any] | None = None
 
     def __init__(self, recipe: dict, described: dict[str, Any], preparation: Preparation | None) -> None:
         self.recipe, self.preparation = recipe, preparation
@@ -143,10 +148,8 @@ class Inputs:
         if isinstance(source, NamedSource):
             affines = {name: array.affine for name, array in self.arrays.items() if array.affine is not None}
             return Assembly(source.fields, affines, device)(source.raw(indices))
-        affine = self.arrays[ALONE].affine
-        assert affine is not None
-        inputs = affine.to(device)(source.read(indices.tolist()).to(device))
-        return inputs, source.targets[indices].to(device)
+        affine, inputs = self.arrays[ALONE].affine, source.read(indices.tolist()).to(device)
+        return inputs if affine is None else affine.to(device)(inputs), source.targets[indices].to(device)
 
 
 def is_bytes(values: Tensor) -> bool:

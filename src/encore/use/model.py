@@ -31,6 +31,7 @@ from encore.record.result import Result
 from encore.runner.parts import adapt, build_data, build_task
 from encore.runner.quiet import quiet
 from encore.runner.torch_settings import allow_tf32, compile_net
+from encore.use.batches import Batches
 from encore.use.inputs import Inputs
 from encore.use.predictions import Predictions, joined, predictions
 
@@ -62,8 +63,13 @@ class Model:
 
     @property
     def classes(self) -> list[str] | None:
-        """Names of the classes; None if they have none."""
-        return self.inputs.classes if self.inputs else None
+        """Names of the classes; None if they have none, or only a data module that cannot be built here knows them."""
+        if not self.by_batches:
+            return self.inputs.classes
+        try:
+            return self.inputs.classes
+        except (ConfigError, InputError):
+            return None
 
     @property
     def metrics(self) -> "pd.DataFrame":
@@ -94,18 +100,29 @@ class Model:
         return data
 
     @cached_property
-    def inputs(self) -> Inputs | None:
-        """What makes the net's inputs of raw examples; None for a data module that is not Encore's.
+    def by_batches(self) -> bool:
+        """Whether only the data module's batches tell what the net's inputs are, as it is not Encore's."""
+        return (self.held["inputs"] if "inputs" in self.held else described(self.data)) is None
+
+    @cached_property
+    def own_batches(self) -> Batches:
+        """The examples of a data module that is not Encore's."""
+        return Batches(self.data, self.config)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """What makes the net's inputs of raw examples; of a data module that is not Encore's they are what it takes.
 
         A run of an earlier version did not record it: it is then found in its data.
         """
+        if self.by_batches:
+            return self.own_batches.inputs()
         held, prepare = self.held.get("inputs"), self.config["data"].get("prepare")
-        if held is None and "inputs" in self.held:
-            return None
         kept = kept_preparation(self.folder) if prepare and held else None
         if held is None or (prepare and kept is None):
             found = described(self.data)
-            return Inputs(self.config["data"], found, self.data.preparation) if found else None
+            assert found is not None
+            return Inputs(self.config["data"], found, self.data.preparation)
         preparation = None
         if prepare:
             preparation = build(prepare, what="data.prepare")
@@ -124,7 +141,7 @@ class Model:
             if hasattr(task, "adapt_to"):
                 # A task of Encore's takes the targets' normalisation alone.
                 known = "inputs" in self.held and encores_task(cfg)
-                adapt(task, Targets(self.inputs.target_affine if self.inputs else None) if known else self.data)
+                adapt(task, Targets(None if self.by_batches else self.inputs.target_affine) if known else self.data)
             self.trainer.precision_plugin.convert_module(task)
             try:
                 task.load_state_dict(held)
@@ -144,7 +161,7 @@ class Model:
         Raises:
             InputError: they are not like the training examples.
         """
-        if self.inputs is None:
+        if self.by_batches:
             return self.predictions(torch.as_tensor(examples))
         return self.predictions(self.inputs.source(examples))
 
@@ -154,7 +171,7 @@ class Model:
         Raises:
             InputError: the model reads no texts, or these cannot be read.
         """
-        if self.from_text is None or self.inputs is None:
+        if self.from_text is None or self.by_batches:
             raise InputError(
                 f"{self.folder} reads no texts: data.from_text in the dataset's config names what makes arrays of them "
                 "(docs/data.md)"
@@ -185,7 +202,7 @@ class Model:
         precision, found = self.trainer.precision_plugin, []
         with self.computing():
             for inputs, _ in self.batches(source, indices):
-                with precision.forward_context():
+                with precision.forward_context(), self.explained(inputs):
                     found.append(self.task(precision.convert_input(inputs)))
         if not all(isinstance(part, Tensor) for part in found):
             raise InputError(f"{self.folder}: its net's outputs are no tensor: call model.task itself")
@@ -197,8 +214,18 @@ class Model:
             if isinstance(source, Tensor):
                 yield source[chunk].to(self.device), None
             else:
-                assert self.inputs is not None
                 yield self.inputs.batch(source, chunk, self.device)
+
+    @contextmanager
+    def explained(self, inputs: Any) -> Iterator[None]:
+        """Say what a net has against inputs of which nothing but the net knows what they must be."""
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, LookupError) as problem:
+            if not self.by_batches:
+                raise
+            shape = list(getattr(inputs, "shape", ()))
+            raise InputError(f"{self.folder}: its model cannot read inputs {shape}: {problem}") from problem
 
     @contextmanager
     def computing(self) -> Iterator[None]:

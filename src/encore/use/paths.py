@@ -38,6 +38,8 @@ def find(given: list[str], suffixes: set[str]) -> Found:
     """
     found = Found()
     for name in given:
+        if not name:  # such as a shell's variable that is not set; a path of this name would be the current folder
+            raise InputError("a name of a file or folder is empty")
         path = Path(name)
         try:
             is_folder = path.is_dir()

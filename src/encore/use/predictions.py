@@ -9,9 +9,15 @@ import torch
 from torch import Tensor
 
 from encore.data.names import numbered
+from encore.errors import ConfigError, InputError
 from encore.tasks.multilabel import Multilabel
 from encore.tasks.segmentation import Segmentation
 from encore.tasks.supervised import Supervised
+
+KINDS = ("classes", "labels", "pixels", "values")
+# Of outputs, where they are scores of something.
+SHAPES = {2: "[n, classes]", 4: "[n, classes, height, width]"}
+DIMENSIONS = {"classes": 2, "labels": 2, "pixels": 4}
 
 
 @dataclass(frozen=True)
@@ -60,23 +66,42 @@ class Predictions:
 def predictions(task: Any, outputs: Tensor, names: Sequence[str] | None) -> Predictions:
     """What a net's outputs mean to its task."""
     kind = kind_of(task)
+    if (fewest := DIMENSIONS.get(kind)) and outputs.ndim != fewest:
+        raise InputError(
+            f"{type(task).__name__} predicts {kind}, and its outputs are {list(outputs.shape)}, not {SHAPES[fewest]}"
+        )
+    probable = probabilities(task, kind, outputs.double())
     if kind == "classes":
-        probable, values = task.probabilities(outputs.double()), task.decision(outputs)
+        values = task.decision(outputs) if hasattr(task, "decision") else outputs.argmax(1)
     elif kind == "labels":
-        probable = outputs.double().sigmoid()
-        values = (task.prediction(outputs) > 0.5).long()
+        likely: Tensor = task.prediction(outputs) if hasattr(task, "prediction") else outputs.sigmoid()
+        values = (likely > 0.5).long()
     elif kind == "pixels":
-        probable, values = outputs.double().softmax(1), outputs.argmax(1)
+        values = outputs.argmax(1)
     else:
-        probable, values = None, task.prediction(outputs) if hasattr(task, "prediction") else outputs
+        values = task.prediction(outputs) if hasattr(task, "prediction") else outputs
     count = 0 if probable is None else probable.shape[1]
     return Predictions(
         kind, outputs.numpy(), values.numpy(), None if probable is None else probable.numpy(), numbered(names, count)
     )
 
 
+def probabilities(task: Any, kind: str, outputs: Tensor) -> Tensor | None:
+    """What outputs say of classes, labels, or each pixel's classes; None for numbers."""
+    if kind == "classes" and hasattr(task, "probabilities"):
+        found: Tensor = task.probabilities(outputs)
+        return found
+    if kind in ("classes", "pixels"):
+        return outputs.softmax(1)
+    return outputs.sigmoid() if kind == "labels" else None
+
+
 def kind_of(task: Any) -> str:
-    """What a task's predictions are, as `Predictions.kind` says."""
+    """What a task's predictions are, as `Predictions.kind` says: what it says itself (`predicts`), or what it is of."""
+    if (told := getattr(task, "predicts", None)) is not None:
+        if told not in KINDS:
+            raise ConfigError(f"{type(task).__name__}.predicts={told!r}: choose from {', '.join(KINDS)}")
+        return str(told)
     if isinstance(task, Multilabel):
         return "labels"
     if isinstance(task, Segmentation):

@@ -23,7 +23,8 @@ def figure(title: str, found: Scores) -> Figure:
         for (row, column), examples in np.ndenumerate(found.confusion):
             if examples:
                 color = "white" if shares[row, column] > 0.5 else INK
-                axes.text(column, row, str(examples), ha="center", va="center", fontsize="x-small", color=color)
+                said = str(examples) if found.overlap is None else f"{shares[row, column]:.0%}"  # of pixels, too many
+                axes.text(column, row, said, ha="center", va="center", fontsize="x-small", color=color)
         axes.set_xticks(range(count), names, rotation=90 if max(map(len, names)) > 2 else 0, fontsize="small")
         axes.set_yticks(range(count), names, fontsize="small")
     axes.set(xlabel="predicted class", ylabel="true class")

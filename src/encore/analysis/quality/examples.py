@@ -52,10 +52,8 @@ def examples(model: Model, split: str | None, other: Sequence[str] = (), data_di
     Raises:
         InputError: there are none, or they are not like those that the model was trained on.
     """
-    if model.inputs is None:
-        raise InputError(
-            f"{model.folder}: {data_target(model.config)} is not Encore's data module, whose splits are known"
-        )
+    if model.by_batches and not other:
+        return by_batches(model, split or "test", cut=False)
     data = of_another(other, split, data_dir) if other else model.data
     name, whole = data.recipe["name"], bool(other) and split is None and not data.recipe.get("test")
     split = "train" if whole else split or "test"
@@ -70,6 +68,12 @@ def examples(model: Model, split: str | None, other: Sequence[str] = (), data_di
         source = prepared(model.inputs.preparation, source)
     check_alike(model, source, data.recipe)
     return Examples(source, indices, f"all of {name}" if whole else f"the {split} set of {name}")
+
+
+def by_batches(model: Model, split: str, cut: bool) -> Examples:
+    """A split of a data module that is not Encore's; where there is too much of it for the memory, `cut` takes some."""
+    source = model.own_batches.source(split, cut)
+    return Examples(source, torch.arange(len(source)), f"the {split} set of {model.config['data']['name']}")
 
 
 def of_another(other: Sequence[str], split: str | None, data_dir: Path | None) -> DataModule:
@@ -100,7 +104,6 @@ def check_alike(model: Model, source: Source, recipe: dict) -> None:
     Raises:
         InputError: the examples have another shape or type, or other classes.
     """
-    assert model.inputs is not None
     name, arrays = recipe["name"], model.inputs.arrays
     if isinstance(source, NamedSource):
         found = {field.id for field in source.fields if not field.is_target}

@@ -53,7 +53,7 @@ def measure(model: Model, examples: Examples) -> Curves:
     Raises:
         InputError: the model reads no pictures, or predicts no classes.
     """
-    array = model.inputs.alone if model.inputs else None
+    array = model.inputs.alone
     if array is None or not array.is_picture:
         raise InputError(f"{model.folder} reads no pictures of 1 or 3 channels: --robustness is for these")
     clean = accuracy(model, examples)

@@ -38,6 +38,7 @@ class Scores:
         precision: of each class, [classes].
         recall: the share of a class's examples that are found, [classes].
         f1: the harmonic mean of both, [classes].
+        overlap: of pixels, the intersection over the union, [classes].
     """
 
     metrics: dict[str, float]
@@ -46,17 +47,32 @@ class Scores:
     precision: list[float]
     recall: list[float]
     f1: list[float]
+    overlap: list[float] | None = None
 
-    def by_class(self) -> Rows:
+    def scores(self) -> dict[str, list[float]]:
+        """What there is of each class, by name."""
+        found = {"precision": self.precision, "recall": self.recall, "F1": self.f1}
+        return found if self.overlap is None else {**found, "IoU": self.overlap}
+
+    def shown(self) -> list[Rows]:
         """A table of the classes."""
-        rows = [["class", "examples", "precision", "recall", "F1", "most often taken for"]]
+        of_each = self.scores()
+        rows = [["class", "examples" if self.overlap is None else "pixels", *of_each, "most often taken for"]]
         for place, name in enumerate(self.classes):
             others = self.confusion[place].copy()
             others[place] = 0
             taken = f"{self.classes[int(others.argmax())]} ({others.max()})" if others.any() else ""
-            scores = (each[place] for each in (self.precision, self.recall, self.f1))
+            scores = (each[place] for each in of_each.values())
             rows.append([name, str(self.confusion[place].sum()), *map(number, scores), taken])
-        return rows
+        return [rows]
+
+    def tables(self) -> dict[str, list[list[Any]]]:
+        """`classes` and `confusion`, in full precision."""
+        of_each, counts = self.scores(), self.confusion.sum(1).tolist()
+        classes = [list(row) for row in zip(self.classes, counts, *of_each.values(), strict=True)]
+        heading = ["class", "examples", *map(str.lower, of_each)]
+        named = [[name, *row] for name, row in zip(self.classes, self.confusion.tolist(), strict=True)]
+        return {"classes": [heading, *classes], "confusion": [["true \\ predicted", *self.classes], *named]}
 
 
 def own_metrics(model: Model, examples: Examples) -> dict[str, float]:

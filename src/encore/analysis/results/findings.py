@@ -91,7 +91,7 @@ class Findings:
 
 
 @contextmanager
-def kept_in(folder: Path) -> Iterator[None]:
+def kept_in(folder: Path, option: str = "--out") -> Iterator[None]:
     """Create the folder for findings before the work starts; remove what was made of it if it stays empty.
 
     Raises:
@@ -101,7 +101,7 @@ def kept_in(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise CannotWrite(f"--out {folder} cannot be made: {problem}") from problem
+        raise CannotWrite(f"{option} {folder} cannot be made: {problem}") from problem
     try:
         yield
     finally:
