@@ -212,7 +212,7 @@ def test_a_run_goes_on_where_nobody_reads_it(tmp_path, streams):
     assert subprocess.run(line, shell=True, cwd=tmp_path, check=False).returncode == 0
     folder = next((tmp_path / "runs").rglob("result.json")).parent
     assert Result.read(folder).status == "finished"
-    assert "1 epochs of 2 × 64" in (folder / "train.log").read_text(encoding="utf-8")
+    assert "1 × cpu" in (folder / "train.log").read_text(encoding="utf-8")
 
 
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # what open() and print() then use, is ASCII
@@ -222,9 +222,9 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}  # what o
 def test_a_terminal_of_ascii_shows_what_it_can_and_files_are_utf_8(command, tmp_path):
     done = command("train.py", *WORDS, **ASCII)
     assert done.returncode == 0, done.stderr
-    assert "1 epochs of 2 x 64" in done.stdout
+    assert "1 x cpu" in done.stdout
     folder = next((tmp_path / "runs").rglob("result.json")).parent
-    assert "1 epochs of 2 × 64" in (folder / "train.log").read_text(encoding="utf-8")
+    assert "1 × cpu" in (folder / "train.log").read_text(encoding="utf-8")
     helped = command("train.py", "--help", **ASCII)
     assert helped.returncode == 0
     assert "28 x 28 pixels" in helped.stdout

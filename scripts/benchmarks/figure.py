@@ -32,6 +32,7 @@ MEASURES = {
     "augment_tax": Measure("training", "epoch with flip, crop and erasing over without; CIFAR's shape, CNN", 1.1),
     "views_mlp": Measure("views", "run with what TensorBoard shows over without: experiment=fashion_mnist_mlp", 1.03),
     "views_cnn": Measure("views", "the same, the small CNN on a twentieth of Fashion-MNIST, 3 epochs", 1.03),
+    "first_output": Measure("processes", "what will run is said, over python -c 'import hydra'", 4),
     "startup": Measure("processes", "first optimiser step over the bare imports", 0.75),
     "whole_command": Measure("processes", "python train.py over a process that imports torch and Lightning", 1.6),
     "help_seconds": Measure("processes", "python train.py --help", 1, unit="s"),

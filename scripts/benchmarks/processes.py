@@ -46,30 +46,47 @@ def until_first_step(cfg):
 encore.runner.execute.execute = until_first_step
 """
 
+# Before it: ends train.py with the first text that it prints.
+UNTIL_FIRST_OUTPUT = f"""
+import os, sys
+
+class First:
+    encoding = "utf-8"
+
+    def write(self, text):
+        os._exit({STEPPED})
+
+sys.stdout = First()
+"""
+
+
+def first_output(place: Place) -> Figure:
+    """`python train.py` until it says what will run, over a process that imports Hydra and ends."""
+    telling = [sys.executable, "-c", UNTIL_FIRST_OUTPUT + SCRIPT, TRAIN, *place.settings, "threads=1"]
+    return over(telling, [sys.executable, "-c", "import os, hydra; os._exit(0)"], "first output", STEPPED)
+
 
 def startup(place: Place) -> Figure:
     """A new process up to the end of its first optimiser step, over one that only imports."""
     stepping = [sys.executable, "-c", UNTIL_FIRST_STEP + SCRIPT, TRAIN, *place.settings, "threads=1"]
-    measured(IMPORTS)  # once, to fill the file cache
-    steps, imports = [], []
-    for _ in range(RUNS):
-        steps.append(measured(stepping, STEPPED)[0])
-        imports.append(measured(IMPORTS)[0])
-    samples = [one.cpu / other.cpu for one, other in zip(steps, imports, strict=True)]
-    return Figure.of(samples, {"first step": steps, "imports": imports})
+    return over(stepping, IMPORTS, "first step", STEPPED)
 
 
 def whole_command(place: Place) -> Figure:
     """`python train.py`, from the prompt to the prompt, over a process that imports torch and Lightning and ends."""
     command = [sys.executable, TRAIN, "data=digits", f"runs_dir={place.folder / 'whole'}", "fresh=true", "threads=1"]
-    imports = [sys.executable, "-c", "import torch, pytorch_lightning"]
-    measured(imports)
-    runs, bare = [], []
+    return over(command, [sys.executable, "-c", "import torch, pytorch_lightning"], "train.py")
+
+
+def over(command: list[str], imports: list[str], what: str, expected: int = 0) -> Figure:
+    """The CPU time of a process over that of one that only imports, in turns."""
+    measured(imports)  # once, to fill the file cache
+    processes, bare = [], []
     for _ in range(RUNS):
-        runs.append(measured(command)[0])
+        processes.append(measured(command, expected)[0])
         bare.append(measured(imports)[0])
-    samples = [one.cpu / other.cpu for one, other in zip(runs, bare, strict=True)]
-    return Figure.of(samples, {"train.py": runs, "imports": bare})
+    samples = [one.cpu / other.cpu for one, other in zip(processes, bare, strict=True)]
+    return Figure.of(samples, {what: processes, "imports": bare})
 
 
 def help_seconds(place: Place) -> Figure:

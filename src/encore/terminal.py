@@ -82,7 +82,7 @@ def printable(text: str, stream: TextIO | None) -> str:
 def say(text: str) -> None:
     """Print a line, whatever the terminal can show, and whether or not anybody reads it."""
     with suppress(OSError):
-        print(printable(text, sys.stdout))
+        print(printable(text, sys.stdout), flush=True)
 
 
 def counted(items: Iterable[T], number: int, what: str, many: int = MANY) -> Iterator[T]:

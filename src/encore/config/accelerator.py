@@ -5,6 +5,9 @@ import platform
 from importlib import metadata, util
 from pathlib import Path
 
+from encore.config.facts import show
+from encore.errors import NoDevice
+
 
 def resolve(accelerator: str) -> str:
     """What Lightning chooses for `auto` or `gpu`; other names, and a missing GPU, stay as they are."""
@@ -17,6 +20,24 @@ def resolve(accelerator: str) -> str:
 def at_hand(recorded: str) -> str:
     """Where to test a run recorded on an accelerator: a GPU's run on the best device here."""
     return resolve("auto") if recorded in ("cuda", "mps") else recorded
+
+
+def check_device(cfg: dict) -> None:
+    """Raise NoDevice if this machine lacks what the trainer asks for, as far as its drivers tell."""
+    wanted = cfg["trainer"].get("accelerator")
+    there = {"gpu": lambda: apple_gpu() or cuda_devices(), "cuda": cuda_devices, "mps": apple_gpu}
+    if wanted in there and not there[wanted]():
+        raise NoDevice(lacking(wanted))
+    if wanted == "cuda" and device_count(cfg) > (count := cuda_devices()):
+        raise NoDevice(f"trainer.devices={show(cfg['trainer']['devices'])}: this machine has {count} of them")
+
+
+def lacking(accelerator: str) -> str:
+    """What to do where there is none of a kind of device."""
+    return (
+        f"trainer.accelerator={accelerator} asks for a device that this machine lacks: use trainer=cpu, "
+        "or trainer=default, which takes the best available"
+    )
 
 
 def apple_gpu() -> bool:

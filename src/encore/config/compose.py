@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -18,6 +17,7 @@ from encore.config import places
 from encore.config.accelerator import resolve
 from encore.config.check import check, check_data
 from encore.config.cores import available_cores
+from encore.config.defaults import parsed
 from encore.config.facts import DATA_MODULE, MISSING
 from encore.config.hints import hint, installing
 from encore.config.init_from import weights_file
@@ -184,10 +184,10 @@ def option_with(setting: str) -> str | None:
     files = [file for folder in places.every() for file in sorted((folder / group).glob("*.yaml"))]
     for file in files if rest else ():
         try:
-            node: Any = yaml.safe_load(file.read_bytes())
-        except (OSError, yaml.YAMLError):
+            node: Any = parsed(file)[1]
+        except OSError:
             continue
-        target = node.get("_target_") if isinstance(node, dict) else None
+        target = node.get("_target_")
         if taking is None and isinstance(target, str) and (known := signature(target)) and rest in known.parameters:
             taking = file.stem
         for key in rest.split("."):

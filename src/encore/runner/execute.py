@@ -1,22 +1,27 @@
 """One run, from a config to its result; torch is not imported until there is something to compute."""
 
 import io
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING
 
 from encore.config import signature
+from encore.config.accelerator import check_device
 from encore.errors import Busy, Diverged
 from encore.files import explained
 from encore.provenance.fingerprint import Identity, identity
 from encore.record.lock import waiting_for
 from encore.record.record import Record, folder_of
 from encore.record.result import Result, readable
+from encore.runner import announcement
 from encore.stopping import Stop
 from encore.terminal import say
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+
+log = logging.getLogger("encore")
 
 
 def execute(
@@ -38,16 +43,22 @@ def execute(
         EncoreError: what stopped it; its `code` is the exit code.
     """
     told = redirect_stdout(io.StringIO()) if silent else nullcontext()
-    with told, explained(), Stop() as stop, Record.open(cfg, known) as record:
-        if record.result.status == "finished":
-            say(f"finished already: {record.folder} (fresh=true runs it again)")
-            return record.result
-        signature.parsed.cache_clear()  # syntax trees: 5 MB
-        from encore.runner.as_before import as_before
-        from encore.runner.training import train
+    announced = announcement.settings(cfg)
+    with told, explained(), Stop() as stop:
+        say(announced)  # before files are read, after which the run's folder is named
+        with Record.open(cfg, known) as record:
+            if record.result.status == "finished":
+                say(f"finished already: {record.folder} (fresh=true runs it again)")
+                return record.result
+            check_device(cfg)
+            log.debug("%s", announced)  # for train.log
+            log.info("%s", announcement.place(record.folder))
+            signature.parsed.cache_clear()  # syntax trees: 5 MB
+            from encore.runner.as_before import as_before
+            from encore.runner.training import train
 
-        with as_before():
-            return train(cfg, record, stop, watchers())
+            with as_before():
+                return train(cfg, record, stop, watchers())
 
 
 def result_of(cfg: dict) -> Result:

@@ -58,12 +58,11 @@ class OtherRanks(Observer):
 
 
 class Header(Observer):
-    """Prints in a few lines what is going to run."""
+    """Prints in a few lines what is known of a run once its parts are built."""
 
     def start(self, run: Run) -> None:
-        parts = run.parts
         where = run.start.words if run.start else None
-        summary.before(run.cfg, run.record.folder, parts.data, parts.task, parts.trainer, where, run.first)
+        summary.before(run.cfg, run.parts.data, run.parts.task, where, run.first)
 
 
 class Loggers(Observer):

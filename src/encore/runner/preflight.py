@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from encore.config.accelerator import device_count
+from encore.config.accelerator import device_count, lacking
 from encore.config.monitors import against_modes, mode_by_name, watched
 from encore.errors import ConfigError, EncoreError, NoDevice
 from encore.runner.contracts import examples_of
@@ -186,13 +186,10 @@ ACCELERATORS: dict[str, Callable[[], bool]] = {
 
 
 def check_accelerator(cfg: dict) -> None:
-    """Raise NoDevice if this machine lacks what the trainer asks for."""
+    """Raise NoDevice if torch cannot use what the trainer asks for, though there may be a driver for it."""
     wanted = cfg["trainer"].get("accelerator")
     if (available := ACCELERATORS.get(wanted)) and not available():
-        raise NoDevice(
-            f"trainer.accelerator={wanted} asks for a device that this machine lacks: use trainer=cpu, "
-            "or trainer=default, which takes the best available"
-        )
+        raise NoDevice(lacking(wanted))
 
 
 def check_graphs(cfg: dict, trainer: pl.Trainer) -> None:

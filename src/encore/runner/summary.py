@@ -10,8 +10,8 @@ import pytorch_lightning as pl
 from encore.config.build import takes
 from encore.config.facts import encores_task, opens_test, show
 from encore.config.traits import chosen_by
-from encore.provenance.variables import counted
 from encore.record.result import Result
+from encore.runner.announcement import rows
 from encore.runner.contracts import number_of_parameters
 from encore.runner.first_weights import FirstWeights
 
@@ -21,30 +21,17 @@ SPLITS = ("train", "val", "test")
 
 
 def before(
-    cfg: dict,
-    folder: Path,
-    data: Any,
-    task: pl.LightningModule,
-    trainer: pl.Trainer,
-    start: str | None,
-    first: FirstWeights | None = None,
+    cfg: dict, data: Any, task: pl.LightningModule, start: str | None, first: FirstWeights | None = None
 ) -> None:
-    """Print in a few lines what is going to run, leaving out what it does not use."""
-    limits, device = cfg["trainer"], trainer.strategy.root_device.type
+    """Print in a few lines what is known of a run once its parts are built, leaving out what it does not use."""
+    notes = [f"{'':8} {note}" for note in getattr(data, "notes", ())]
     lines = {
-        "data": "; ".join(of_data(cfg, data)),
         "model": of_model(cfg, task),
         "weights": first.words if first else None,
         "optim": "; ".join(of_optim(cfg)),
-        "trainer": f"{limits['max_epochs']} epochs{batches(data)}; {trainer.world_size} × {device}, "
-        f"{cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",
-        "set": ", ".join(f"{name}={value}" for name, value in counted(cfg).items()),
-        "folder": str(folder),
         "start": start,
     }
-    said = [f"{name:8} {line}" for name, line in lines.items() if line]
-    said[1:1] = [f"{'':8} {note}" for note in getattr(data, "notes", ())]
-    log.info("\n".join(said))
+    log.info("\n".join([rows({"data": "; ".join(of_data(cfg, data))}), *notes, rows(lines)]))
 
 
 def of_data(cfg: dict, data: Any) -> list[str]:
@@ -58,6 +45,7 @@ def of_data(cfg: dict, data: Any) -> list[str]:
         f"{name}: {counts}",
         *(resampling(cfg["data"], data) if hasattr(data, "split") else []),
         *normalization(cfg),
+        *batches(data),
     ]
 
 
@@ -89,11 +77,11 @@ def gives(cfg: dict, part: str) -> bool:
     return takes(cfg["task"]["_target_"], part)
 
 
-def batches(data: Any) -> str:
-    """Number and size of an epoch's batches."""
+def batches(data: Any) -> list[str]:
+    """Number and size of an epoch's batches, if they are known."""
     if not (hasattr(data, "train_order") and hasattr(data, "batch_size")):
-        return ""
-    return f" of {len(data.train_order()):,} × {data.batch_size}"
+        return []
+    return [f"{len(data.train_order()):,} batches of {data.batch_size}"]
 
 
 def resampling(recipe: dict, data: Any) -> list[str]:
