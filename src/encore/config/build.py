@@ -1,10 +1,12 @@
 """The only place that turns recipes, plain dicts with a `_target_`, into live objects."""
 
+import copy
 import errno
 import importlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from hydra.utils import instantiate
@@ -54,12 +56,45 @@ def target_of(recipe: dict, what: str, nested: bool = False) -> Callable[..., An
     settings = {key: value for key, value in recipe.items() if key != "name"}
     if "_target_" not in settings:
         raise ConfigError(f"{what} has settings but no _target_, so there is nothing to configure: {what}=null")
+    given = {key: value for key, value in settings.items() if key != "_target_"}
+    if (kind := engines(settings["_target_"], given, nested)) is not None:
+        return partial(kind, **copy.deepcopy(given))
     try:
         return instantiate({**settings, "_partial_": True}, _convert_="all", _recursive_=nested)
     except EncoreError:
         raise
     except Exception as problem:  # of nested recipes: Hydra wraps what their targets raise
         raise ConfigError(f"cannot build {what} from {settings['_target_']}: {root(problem)}") from problem
+
+
+def engines(target: Any, settings: dict, nested: bool) -> type | None:
+    """The engine's own class that a recipe names, where its settings are handed over as they are.
+
+    Hydra asks of every target whether it may be called, and makes a config of its settings first: a millisecond each.
+    """
+    module, _, name = str(target).rpartition(".")
+    if not module.startswith("encore.") or any(str(key).startswith("_") for key in settings):
+        return None
+    words = list(texts(settings, keys=nested))
+    if "???" in words or "_target_" in words or any("${" in word for word in words):
+        return None
+    try:
+        kind = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
+    return kind if isinstance(kind, type) and kind.__module__ == module else None
+
+
+def texts(node: Any, keys: bool) -> Iterator[str]:
+    """All texts in plain values; of dicts the keys as well if asked for."""
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, dict):
+        if keys:
+            yield from map(str, node)
+        node = list(node.values())
+    for item in node if isinstance(node, list | tuple) else ():
+        yield from texts(item, keys)
 
 
 def build_all(recipes: dict[str, dict | None] | None, what: str) -> dict[str, Any]:

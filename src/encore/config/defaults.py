@@ -5,7 +5,8 @@ are a function of the config alone, so that a recipe and the same settings typed
 """
 
 import re
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,33 +48,52 @@ UNTOLD = (
 UNTOLD_PATHS = tuple(f"{path}." for path in UNTOLD)
 NAMED = ("data", "model", "optim", "scheduler")  # parts that have a name
 BY_NAME = ("augment", "callbacks")  # groups whose parts have one
+SELDOM_TOLD = frozenset((*UNTOLD, *BY_NAME))
 PROJECT = "project/default"
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 AT_THE_TOP = b"# @package _global_"  # begins a file whose settings stand at the top of a config, not in its group
 
 
-def changed(cfg: dict) -> dict[str, Any]:
-    """Settings that differ from the defaults of the chosen parts, by dotted path; what was chosen is one of them.
+@dataclass(frozen=True)
+class Differences:
+    """What tells a config from others of the same data, model and optimiser.
 
-    The data, the model and the optimiser are told by a run's name, and the seed is not told either.
+    Attributes:
+        changed: settings that differ from the defaults of the chosen parts, by dotted path; what was chosen is one of
+            them. The data, the model and the optimiser are told by a run's name, and the seed is not told either.
+        of_model: the model's settings that follow from nothing else, by dotted path.
     """
-    usual = Defaults(cfg)
+
+    changed: dict[str, Any]
+    of_model: dict[str, Any]
+
+    @classmethod
+    def of(cls, cfg: dict) -> "Differences":
+        usual = Defaults(cfg)
+        return cls(changed_from(usual), of_model(usual))
+
+
+def changed(cfg: dict) -> dict[str, Any]:
+    """As in `Differences`."""
+    return Differences.of(cfg).changed
+
+
+def changed_from(usual: "Defaults") -> dict[str, Any]:
     if usual.chosen["task"] is None:  # recorded code runs without its configs, and nothing is known
         return {}
     found: dict[str, Any] = usual.parts()
-    for path, value in leaves(cfg):
-        if path.startswith(UNTOLD_PATHS) or path in (*UNTOLD, *BY_NAME) or path.endswith("_target_"):
+    for path, value in leaves(usual.cfg):
+        if path.startswith(UNTOLD_PATHS) or path in SELDOM_TOLD or path.endswith("_target_"):
             continue
-        if not same(value, look_up(usual.settings, path), cfg):
+        if not same(value, look_up(usual.settings, path), usual.cfg):
             found[path] = value
     return found
 
 
-def of_model(cfg: dict) -> dict[str, Any]:
-    """The model's settings that follow from nothing else, by dotted path."""
-    usual = Defaults(cfg).settings.get("model", {})
-    follows = [key for key, value in usual.items() if "${" in str(value) or key in ("name", "_target_")]
-    return {f"model.{path}": value for path, value in leaves(cfg["model"]) if path.partition(".")[0] not in follows}
+def of_model(usual: "Defaults") -> dict[str, Any]:
+    known, model = usual.settings.get("model", {}), usual.cfg["model"]
+    follows = [key for key, value in known.items() if "${" in str(value) or key in ("name", "_target_")]
+    return {f"model.{path}": value for path, value in leaves(model) if path.partition(".")[0] not in follows}
 
 
 def same(value: Any, default: Any, cfg: dict) -> bool:
@@ -96,6 +116,7 @@ class Defaults:
 
     def __init__(self, cfg: dict) -> None:
         self.cfg, self.folders = cfg, places.every()
+        self.file = cache(self.found)  # each is asked for several times
         self.chosen = self.choices()
         self.task = self.task_option()
         parts = {group: [str(look_up(cfg, f"{group}.name"))] for group in NAMED}
@@ -190,7 +211,7 @@ class Defaults:
         """What a config's file holds; nothing where there is none."""
         return self.file(name)[1]
 
-    def file(self, name: str) -> tuple[bool, dict[str, Any]]:
+    def found(self, name: str) -> tuple[bool, dict[str, Any]]:
         """Whether a config's settings stand at the top, and what they are."""
         for folder in self.folders if ".." not in name else ():
             try:

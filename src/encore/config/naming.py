@@ -32,13 +32,17 @@ def run_name(cfg: dict) -> str:
     return "-".join(name for name in (cfg["data"]["name"], model, cfg["optim"]["name"]) if name != "none")
 
 
-def settings_name(cfg: dict) -> str:
+def settings_name(cfg: dict, differs: dict[str, Any] | None = None) -> str:
     """The settings that differ from the defaults, short and safe as a folder's name: `lr0.003-w64`; empty if none do.
 
     The same config has the same name, however it was typed. Two configs may share one: a run's seed and fingerprint
     tell them apart.
+
+    Args:
+        cfg: the config.
+        differs: the settings, where they have been found already.
     """
-    settings = changed(cfg)
+    settings = dict(changed(cfg) if differs is None else differs)
     if cfg["model"]["name"] == "none":  # the task is in the run's name already
         settings.pop("task", None)
     words: dict[str, None] = {}

@@ -3,6 +3,8 @@
 import os
 import platform
 import re
+import sys
+from functools import lru_cache
 from importlib import metadata
 from operator import attrgetter
 from pathlib import Path
@@ -71,6 +73,12 @@ def environment(root: Path | None = None, with_gpus: bool = True) -> dict[str, A
 
 def packages() -> dict[str, str]:
     """Versions of the installed packages, by normalised name."""
+    return dict(found_in(tuple((entry, changed(entry)) for entry in sys.path)))
+
+
+@lru_cache(maxsize=1)
+def found_in(places: tuple[tuple[str, int | None], ...]) -> dict[str, str]:
+    """The packages on the search path, while its folders are as they are."""
     versions: dict[str, str] = {}
     for package in metadata.distributions():
         # Only the first lines: parsing all of it takes a millisecond a package.
@@ -79,6 +87,14 @@ def packages() -> dict[str, str]:
         if name and version:
             versions.setdefault(re.sub(r"[-_.]+", "-", name[1]).lower(), version[1])  # the first one is imported
     return dict(sorted(versions.items()))
+
+
+def changed(folder: str) -> int | None:
+    """When a folder was changed, in ns; None of what is none."""
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return None
 
 
 def cpu() -> dict[str, Any]:

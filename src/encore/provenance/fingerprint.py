@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from encore.config.defaults import COSMETIC, OF_USE, VIEW_NAMES
+from encore.config.defaults import COSMETIC, OF_USE, VIEW_NAMES, Differences
 from encore.config.facts import encores_data, encores_task
 from encore.provenance.closure import CORE, DOTTED, Closure, closure
 from encore.provenance.contents import by_content, check_readable
@@ -33,16 +33,18 @@ class Identity:
     Attributes:
         mark: its fingerprint.
         code: the code that computes it.
+        differences: of its config from the defaults, by which it is named.
     """
 
     mark: str
     code: Closure
+    differences: Differences
 
 
 def identity(cfg: dict) -> Identity:
     """A config's fingerprint with the code that it is of, which takes most of its time."""
     code = code_of(cfg)
-    return Identity(fingerprint(cfg, code), code)
+    return Identity(fingerprint(cfg, code), code, Differences.of(cfg))
 
 
 def fingerprint(cfg: dict, code: Closure | None = None) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from encore.config import places
 from encore.provenance import distributions
 from encore.provenance.git import GitFailed, blob_id, git, is_commit, text, texts, tree
 from encore.provenance.modules import ENGINE
+from encore.provenance.remembered import facts_of
 
 ENGINE_FOLDER = Path(__file__).parents[1]
 
@@ -29,6 +30,9 @@ DIFF = (
 )  # fmt: skip
 # A changed file in a diff, and the id of its new content. Content cannot match: its lines start with a sign.
 CHANGED = re.compile(rb"^diff --git a/(.+) b/\1\n(?:(?:old|new|deleted) .*\n)*index [0-9a-f]+\.\.([0-9a-f]+)", re.M)
+
+# What was found last, and of which files.
+KNOWN: dict[str, Any] = {}
 
 
 def source(files: Iterable[Path], root: Path | None = None) -> dict[str, Any]:
@@ -65,8 +69,23 @@ def engine(counted: dict[str, Path], root: Path | None = None) -> dict[str, Any]
     """
     if version := distributions.claim(ENGINE_FOLDER / "__init__.py").get(ENGINE):
         own = [file for name, file in counted.items() if name.partition(".")[0] != ENGINE]
-        return source(own, root) | {"engine": version}
-    return source({*counted.values(), *ENGINE_FOLDER.rglob("*.py")}, root)
+        return once(own, root) | {"engine": version}
+    return once({*counted.values(), *files_below(ENGINE_FOLDER)}, root)
+
+
+def once(files: Iterable[Path], root: Path | None) -> dict[str, Any]:
+    """As `source`, found again only when one of the files has changed: git takes 0.05 s for each run of a sweep."""
+    root = root or places.root()
+    seen = (root, *((str(file), facts_of(file.stat())) for file in files))
+    if KNOWN.get("seen") != seen:
+        KNOWN.update(code=source(files, root), seen=seen)
+    return dict(KNOWN["code"])
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """A folder's Python files; a fifth of the time that `rglob` takes."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names if name.endswith(".py"))
 
 
 def by_commit(inside: dict[str, bytes], root: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class Record:
     """A run folder that this process holds."""
 
     def __init__(self, folder: Path, cfg: dict, known: Identity) -> None:
-        self.folder, self.cfg, self.code = folder, cfg, known.code
+        self.folder, self.cfg, self.code, self.differences = folder, cfg, known.code, known.differences
         self.checkpoints = folder / "checkpoints"
         self.began, self.seconds_before = time.monotonic(), 0.0
         self.stepped = False  # before that there is nothing to lose
@@ -74,7 +74,7 @@ class Record:
         """
         Loaded.begin()
         known = known or identity(cfg)
-        folder = folder_of(cfg, known.mark)
+        folder = folder_of(cfg, known)
         check_name(cfg["runs_dir"])
         record = cls(folder, cfg, known)
         if record.finished_before():  # nothing is written, so no lock is needed
@@ -277,25 +277,25 @@ def check_name(runs_dir: str) -> None:
         ) from problem
 
 
-def folder_of(cfg: dict, mark: str) -> Path:
+def folder_of(cfg: dict, known: Identity) -> Path:
     """The folder of a run: where it lies already, whatever it was named after there, or else one of its settings.
 
     With `fresh`, the next free one beside that, or one that `fresh` started and did not finish.
     """
-    folder = place_of(cfg, f"seed{cfg['seed']}-{mark[:SHOWN]}")
+    folder = place_of(cfg, known)
     if not cfg["fresh"]:
         return folder
     beside = (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2))
     return next(path for path in itertools.chain([folder], beside) if not path.exists() or left_unfinished(path))
 
 
-def place_of(cfg: dict, name: str) -> Path:
-    """Where a run of this name lies, a finished one first; below its settings if it is nowhere yet.
+def place_of(cfg: dict, known: Identity) -> Path:
+    """Where a run lies, a finished one first; below its settings if it is nowhere yet.
 
     Settings are named by how they differ from defaults, which can change while the run stays the same.
     """
-    top = folder_of_kind(cfg)
-    named = top / settings_name(cfg) / name
+    top, name = folder_of_kind(cfg), f"seed{cfg['seed']}-{known.mark[:SHOWN]}"
+    named = top / settings_name(cfg, known.differences.changed) / name
     if has_finished(named):
         return named
     there = [folder for folder in (named, top / name, *top.glob(f"*/{escape(name)}")) if holds_run(folder)]

@@ -69,7 +69,7 @@ def result_of(cfg: dict) -> Result:
     """
     while True:
         known = identity(cfg)
-        folder = folder_of(cfg, known.mark)
+        folder = folder_of(cfg, known)
         before = readable(folder)
         if before is not None and (before.status, before.fingerprint) == ("diverged", known.mark):
             return before  # it would diverge again

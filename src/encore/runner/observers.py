@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from encore.config.defaults import changed, of_model
+from encore.config.defaults import Differences
 from encore.config.facts import MISSING, look_up, show
 from encore.loggers.lifecycle import begin
 from encore.record.inputs import keep_preparation
@@ -81,7 +81,7 @@ class Loggers(Observer):
     def finish(self, run: Run, outcome: dict[str, Any]) -> None:
         for logger in run.parts.trainer.loggers:
             if hasattr(logger, "conclude"):
-                logger.conclude(columns(run.cfg) | chosen(run.parts), outcome["metrics"])
+                logger.conclude(columns(run.cfg, run.record.differences) | chosen(run.parts), outcome["metrics"])
 
 
 class Manifests(Observer):
@@ -143,12 +143,12 @@ def chosen(parts: Parts) -> dict[str, Any]:
     return made
 
 
-def columns(cfg: dict) -> dict[str, int | float | str]:
+def columns(cfg: dict, found: Differences) -> dict[str, int | float | str]:
     """The settings by which runs are compared, by dotted path: a handful, the model's own, and all that differ.
 
     TensorBoard leaves a run without a value out of some of its pictures: the model's own settings are varied often.
     """
     always = {path: value for path in ALWAYS if (value := look_up(cfg, path)) is not MISSING}
-    shown = {**always, **of_model(cfg), **changed(cfg)}
+    shown = {**always, **found.of_model, **found.changed}
     # TensorBoard has no type for other values.
     return {path: value if isinstance(value, int | float | str) else show(value) for path, value in shown.items()}

@@ -77,7 +77,7 @@ def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
             config = resolved(cfg)
             what["monitor"], _ = monitored(config)
             known = identity(config)
-            folder = folder_of(config, known.mark)
+            folder = folder_of(config, known)
             before = folder / "result.json"
             written = before.stat().st_mtime_ns if before.exists() else None
         result = execute(config, lambda: callbacks(judge), known=known)

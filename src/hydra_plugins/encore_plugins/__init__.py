@@ -47,9 +47,11 @@ class Encore(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives, and put the sweep in its own folder."""
+        from encore.fast.composition import composing_once
         from encore.sweep.launchers import launcher_of
         from encore.sweep.place import Setup, place_of
 
+        hydra_context = composing_once(hydra_context)
         self.hydra_context, self.config, place = hydra_context, config, place_of(config)
         with read_write(config), open_dict(config):
             config.hydra.sweep.dir = str(place.exchange)
