@@ -35,6 +35,7 @@ MEASURES = {
     "first_output": Measure("processes", "what will run is said, over python -c 'import hydra'", 4),
     "startup": Measure("processes", "first optimiser step over the bare imports", 0.75),
     "whole_command": Measure("processes", "python train.py over a process that imports torch and Lightning", 1.6),
+    "sweep_overhead": Measure("sweeps", "a run of a sweep in one process beside its steps", 150, unit="ms"),
     "help_seconds": Measure("processes", "python train.py --help", 1, unit="s"),
     "memory": Measure("processes", "peak above the imports over data, model and optimiser", 2),
     "scaling": Measure("training", "epoch at 4 and 16 times the data, over linear", 1.1),

@@ -205,6 +205,17 @@ def json_of(value: Any) -> str:
     return json.dumps(strict(value), indent=2, allow_nan=False) + "\n"
 
 
+def yaml_of(value: Any) -> str:
+    """Plain values as YAML, in their order; libyaml takes a tenth of the time, and no bytes that are not text."""
+    import yaml  # not needed for the help
+
+    settings: dict[str, Any] = {"sort_keys": False, "allow_unicode": True}
+    try:
+        return str(yaml.dump(value, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), **settings))
+    except UnicodeEncodeError:
+        return yaml.safe_dump(value, **settings)
+
+
 def strict(value: Any) -> Any:
     """Replace the numbers that JSON cannot hold by strings."""
     if isinstance(value, dict):

@@ -4,8 +4,9 @@ import functools
 
 import pytest
 
-from encore.config.build import build
+from encore.config.build import build, engines, target_of
 from encore.errors import ConfigError
+from encore.models.mlp import MLP
 
 
 def wrapped(function):
@@ -39,3 +40,30 @@ def test_a_setting_that_is_wrong_is_named(settings, message):
     with pytest.raises(ConfigError) as caught:
         build({"_target_": "test_build.Net", **settings}, what="model")
     assert message in str(caught.value)
+
+
+def test_the_engine_s_classes_get_copies_of_their_settings():
+    recipe = {"_target_": "encore.models.mlp.MLP", "in_shape": [4], "num_outputs": 2, "widths": [3], "name": "mlp"}
+    made = target_of(recipe, "model")
+    assert made.func is MLP
+    assert made.keywords == {"in_shape": [4], "num_outputs": 2, "widths": [3]}
+    assert made.keywords["widths"] is not recipe["widths"]
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "nested"),
+    [
+        ("encore.files.os.system", {"command": "true"}, False),
+        ("encore.files.subprocess", {}, False),
+        ("encore.models.cnn.Tensor", {}, False),
+        ("encore.config.build.partial", {}, False),
+        ("encore.no.Such", {}, False),
+        ("torch.nn.Linear", {"in_features": 1, "out_features": 1}, False),
+        ("encore.models.mlp.MLP", {"widths": "${other}"}, False),
+        ("encore.models.mlp.MLP", {"widths": "???"}, False),
+        ("encore.models.mlp.MLP", {"_args_": [1]}, False),
+        ("encore.models.mlp.MLP", {"norm": {"_target_": "torch.nn.BatchNorm1d"}}, True),
+    ],
+)
+def test_everything_else_is_left_to_hydra(target, settings, nested):
+    assert engines(target, settings, nested) is None

@@ -32,6 +32,8 @@ class Loader(ConfigLoaderImpl):
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """What Hydra's own gives."""
+        if master_config.hydra.searchpath:  # which may have groups that this loader does not know
+            return super().load_sweep_config(master_config, sweep_overrides)
         try:
             given = OverridesParser.create().parse_overrides(sweep_overrides)
             values = self.values(given)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from tensorboard.compat.proto.event_pb2 import Event
@@ -18,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from encore.errors import InputError
-from encore.files import make_durable, writing
+from encore.files import make_durable, writing, yaml_of
 from encore.loggers.graph import graph
 from encore.loggers.showing import Showing
 
@@ -79,8 +78,7 @@ class TensorBoard(Showing, TensorBoardLogger):
             lines[monitored].append("gap/would_stop")
         charts = {name: ["Multiline", tags] for name, tags in lines.items()}
         self.writer.add_custom_scalars({"Training against validation": charts})
-        config = yaml.safe_dump(cfg, sort_keys=False, allow_unicode=True)
-        shown = config.encode(errors="backslashreplace").decode()  # a path's bytes need not be UTF-8
+        shown = yaml_of(cfg).encode(errors="backslashreplace").decode()  # a path's bytes need not be UTF-8
         self.writer.add_text("config", "\n".join(f"    {line}" for line in shown.splitlines()))
         if example is None:
             log.info("TensorBoard shows no graph: there is no example input (set example_input_array)")

@@ -1,10 +1,15 @@
 """The code of a run: all modules reached by imports from what its config names, and the packages around them."""
 
+import copy
 import json
+import os
 import re
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from encore.errors import ConfigError
 from encore.files import sha256
@@ -12,6 +17,7 @@ from encore.provenance import distributions, remembered
 from encore.provenance.contents import within
 from encore.provenance.modules import ENGINE, Module, Modules
 from encore.provenance.reading import VERSION, Import, Reading, read
+from encore.provenance.remembered import facts_of
 
 # Parts of the engine, with everything below them, that change no bit of a result: they compose and check configs, hold
 # folders, and show, describe and compare runs. Not followed.
@@ -29,6 +35,8 @@ NOT_COMPUTING = frozenset(
 )  # fmt: skip
 # Where a run's work begins.
 CORE = f"{ENGINE}.runner.training"
+# What was asked last, what was found, and what was seen of files and folders.
+KNOWN: dict[str, Any] = {}
 DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
@@ -50,6 +58,9 @@ class Closure:
 def closure(names: Iterable[str], declared: Iterable[str] = ()) -> Closure:
     """Follow imports from modules, or from what is in them.
 
+    It takes most of a fingerprint's time: what was found last is given again as long as its files, and the folders in
+    which modules are looked for, are as they were.
+
     Args:
         names: dotted names of modules, classes or functions.
         declared: modules, packages with all that is in them, files and folders that count, however they are loaded.
@@ -57,9 +68,41 @@ def closure(names: Iterable[str], declared: Iterable[str] = ()) -> Closure:
     Raises:
         ConfigError: a declared entry does not exist.
     """
-    modules, found = Modules(), Closure()
+    names, declared = list(names), list(declared)
+    asked = (tuple(names), tuple(sys.path), tuple(map(id, sys.meta_path)))
+    if not declared and KNOWN.get("asked") == asked and KNOWN["seen"] == facts(KNOWN["seen"]):
+        return copy.deepcopy(KNOWN["found"])
+    modules, began = Modules(), time.time_ns()
+    found = followed(names, declared, modules)
+    within = (place for module in modules.found.values() if module and module.own for place in module.within or ())
+    seen = facts([*sys.path, *within, *map(str, found.files.values())])
+    if not declared and began - max(map(changed, seen), default=0) > remembered.SETTLED:
+        KNOWN.update(asked=asked, seen=seen, found=copy.deepcopy(found))
+    return found
+
+
+def facts(places: Iterable[str]) -> dict[str, str | None]:
+    """What is the same of files and folders while they are; None of what is not there."""
+    return {place: facts_of(found) if (found := stat_of(place)) else None for place in places}
+
+
+def changed(place: str) -> int:
+    """When a file or folder last changed, in nanoseconds; 0 of what is not there."""
+    found = stat_of(place)
+    return max(found.st_mtime_ns, found.st_ctime_ns) if found else 0
+
+
+def stat_of(place: str) -> os.stat_result | None:
+    try:
+        return os.stat(place or ".")
+    except OSError:
+        return None
+
+
+def followed(names: list[str], declared: list[str], modules: Modules) -> Closure:
+    """Every module that is reached by imports, and the packages around them."""
+    found, waiting = Closure(), list(names)
     seen: set[str] = set()
-    waiting = list(names)
     for entry in declared:
         waiting += add(found, entry) if Path(entry).exists() else [entry, *below(entry, modules)]
     while waiting:

@@ -70,22 +70,22 @@ def engine(counted: dict[str, Path], root: Path | None = None) -> dict[str, Any]
     if version := distributions.claim(ENGINE_FOLDER / "__init__.py").get(ENGINE):
         own = [file for name, file in counted.items() if name.partition(".")[0] != ENGINE]
         return once(own, root) | {"engine": version}
-    return once({*counted.values(), *files_below(ENGINE_FOLDER)}, root)
+    return once([*counted.values(), *files_below(ENGINE_FOLDER)], root)
 
 
-def once(files: Iterable[Path], root: Path | None) -> dict[str, Any]:
+def once(files: Iterable[Path | str], root: Path | None) -> dict[str, Any]:
     """As `source`, found again only when one of the files has changed: git takes 0.05 s for each run of a sweep."""
     root = root or places.root()
-    seen = (root, *((str(file), facts_of(file.stat())) for file in files))
-    if KNOWN.get("seen") != seen:
-        KNOWN.update(code=source(files, root), seen=seen)
+    seen = {name: facts_of(os.stat(name)) for name in sorted(map(str, files))}
+    if (root, seen) != KNOWN.get("of"):
+        KNOWN.update(code=source(map(Path, seen), root), of=(root, seen))
     return dict(KNOWN["code"])
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """A folder's Python files; a fifth of the time that `rglob` takes."""
+def files_below(folder: Path) -> Iterator[str]:
+    """A folder's Python files."""
     for place, _, names in os.walk(folder):
-        yield from (Path(place, name) for name in names if name.endswith(".py"))
+        yield from (os.path.join(place, name) for name in names if name.endswith(".py"))  # noqa: PTH118 (quick)
 
 
 def by_commit(inside: dict[str, bytes], root: Path) -> dict[str, Any]:

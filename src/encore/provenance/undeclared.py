@@ -18,7 +18,7 @@ class Loaded:
     """Modules outside every distribution that the runs of this process have loaded."""
 
     before: frozenset[str] = frozenset()
-    by_runs: set[str] = set()  # noqa: RUF012 (of the whole process)
+    by_runs: dict[str, Path] = {}  # noqa: RUF012 (of the whole process)
 
     @classmethod
     def begin(cls) -> None:
@@ -32,16 +32,14 @@ class Loaded:
         Args:
             files: that are in the run's fingerprint.
         """
-        counted = {file.resolve() for file in files}
-        during = {name for name in sys.modules.keys() - cls.before if name.partition(".")[0] not in OF_THE_ENGINE}
-        seen = during | cls.by_runs if any(map(chooses_what_to_load, counted)) else during
+        during = {name: file for name in sys.modules.keys() - cls.before if (file := own_file(name)) is not None}
+        before = {name: file for name, file in cls.by_runs.items() if name in sys.modules}
         cls.by_runs |= during
-        found = {}
-        for name in sorted(seen & sys.modules.keys()):
-            file = file_of(sys.modules[name])
-            if file is not None and is_own(name, file) and not is_standard(file) and file.resolve() not in counted:
-                found[name] = reading_of(file).digest
-        return found
+        if not during and not before:
+            return {}
+        counted = {file.resolve() for file in files}
+        seen = before | during if any(map(chooses_what_to_load, counted)) else during
+        return {name: reading_of(file).digest for name, file in sorted(seen.items()) if file.resolve() not in counted}
 
 
 def chooses_what_to_load(file: Path) -> bool:
@@ -53,6 +51,12 @@ def now(name: str) -> str | None:
     """The digest of a module's code as it is now; None if there is no such module."""
     found = Modules().find(name)
     return reading_of(found.file).digest if found is not None and found.file is not None else None
+
+
+def own_file(name: str) -> Path | None:
+    """The file of a loaded module that is of no distribution, of Python or of the engine; None of any other."""
+    file = file_of(sys.modules[name]) if name.partition(".")[0] not in OF_THE_ENGINE else None
+    return file if file is not None and is_own(name, file) and not is_standard(file) else None
 
 
 def file_of(module: ModuleType) -> Path | None:

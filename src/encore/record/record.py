@@ -16,7 +16,7 @@ import yaml
 
 from encore.config.naming import run_name, settings_name
 from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
-from encore.files import OF_WRITING, NotWritten, make_folder, read_json, read_whole, write_text, writing
+from encore.files import OF_WRITING, NotWritten, make_folder, read_json, read_whole, write_text, writing, yaml_of
 from encore.provenance.fingerprint import Identity, identity, lineage
 from encore.provenance.trust import LARGEST
 from encore.provenance.undeclared import Loaded, now, told
@@ -159,7 +159,7 @@ class Record:
         with writing(self.folder):
             remove_debris(self.folder)
         make_folder(self.checkpoints)
-        write_text(self.folder / "config.yaml", yaml.safe_dump(self.cfg, sort_keys=False, allow_unicode=True))
+        write_text(self.folder / "config.yaml", yaml_of(self.cfg))
         self.result.write()
         start_logging(self.folder / "train.log")
 
