@@ -1,10 +1,12 @@
 """Settings that are there for speed: what they change, and that a run with them can be had again."""
 
 import copy
+import os
 
 import pytest
 import torch
 from endings import SMALL, asked_to_stop, assert_same
+from lightning_fabric.accelerators import cuda
 from pytorch_lightning import LightningModule
 from pytorch_lightning.trainer.connectors.logger_connector.result import _Metadata, _ResultMetric
 from torch import nn
@@ -13,7 +15,9 @@ from torchmetrics import MeanMetric
 from encore.data.module import DataModule
 from encore.errors import ConfigError, Preempted
 from encore.fast.spared import without_moving_logs
-from encore.runner.torch_settings import compile_net, own_outputs
+from encore.runner.as_before import VARIABLE, as_before
+from encore.runner.torch_settings import allow_tf32, compile_net, own_outputs, reproducible_cublas
+from encore.tasks.classification import Classification
 
 
 def test_channels_last_is_how_weights_lie_and_nothing_else(run):
@@ -92,13 +96,60 @@ def test_lightning_moves_logs_as_it_did_once_a_run_is_over():
 
 
 def test_tf32_is_allowed_or_not_while_a_run_trains(run, monkeypatch):
-    before, seen = torch.backends.cuda.matmul.fp32_precision, []
-    look = lambda task: seen.append(torch.backends.cuda.matmul.fp32_precision)  # noqa: E731
-    monkeypatch.setattr(LightningModule, "on_train_start", look)
+    def precisions():
+        conv, rnn = torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.rnn.fp32_precision
+        return torch.backends.cuda.matmul.fp32_precision, conv, rnn, torch.get_float32_matmul_precision()
+
+    before, seen = precisions(), []
+    monkeypatch.setattr(LightningModule, "on_train_start", lambda task: seen.append(precisions()))
     run({**SMALL, "trainer.tf32": True})
     run({**SMALL, "trainer.tf32": False})
-    assert seen == ["tf32", "ieee"]
-    assert torch.backends.cuda.matmul.fp32_precision == before
+    assert seen == [("tf32", "tf32", "tf32", "high"), ("ieee", "none", "none", "highest")]
+    assert precisions() == before
+
+
+def test_lightning_and_the_compiler_may_ask_whether_tf32_is_allowed(monkeypatch):
+    """As they do on a GPU; asked in the older way, torch refuses where only the newer one has been used."""
+    asked = []
+    monkeypatch.setattr(cuda, "_is_ampere_or_later", lambda device: asked.append(device) or True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    with as_before():
+        for allowed in (True, False):
+            allow_tf32(allowed)
+            cuda._check_cuda_matmul_precision.cache_clear()
+            cuda._check_cuda_matmul_precision(torch.device("cuda", 0))
+            assert torch.backends.cuda.matmul.allow_tf32 is allowed
+    cuda._check_cuda_matmul_precision.cache_clear()
+    assert len(asked) == 2
+
+
+def test_cublas_is_told_before_anything_is_multiplied(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with as_before():
+        reproducible_cublas({"deterministic": True, "accelerator": "cpu"})
+        reproducible_cublas({"deterministic": False, "accelerator": "cuda"})
+        assert VARIABLE not in os.environ
+        reproducible_cublas({"deterministic": True, "accelerator": "cuda"})
+        assert os.environ[VARIABLE] == ":4096:8"
+    assert VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("nll_loss2d_forward_out_cuda_template does not have a deterministic implementation", "deterministic=warn"),
+        ("you must set an environment variable: CUBLAS_WORKSPACE_CONFIG=:4096:8", "start it with CUBLAS_WORKSPACE"),
+    ],
+)
+def test_what_has_no_reproducible_form_is_told_with_the_way_out(run, monkeypatch, said, remedy):
+    def step(task, *_):
+        if task.device.type == "cpu" and task._trainer is not None:
+            raise RuntimeError(said)
+
+    monkeypatch.setattr(Classification, "training_step", step)
+    with pytest.raises(ConfigError, match=remedy):
+        run(SMALL)
 
 
 def test_a_mode_that_tries_what_is_fastest_is_not_offered(run):

@@ -13,7 +13,7 @@ def norm(tensors: list[Any]) -> float:
         return 0.0
     each = torch._foreach_norm([tensor.detach() for tensor in tensors])
     if len({(one.dtype, one.device) for one in each}) > 1:
-        each = tuple(one.double().cpu() for one in each)
+        each = tuple(one.cpu().double() for one in each)  # Apple's GPU has no doubles
     total: Tensor = torch.linalg.vector_norm(torch.stack(each))
     return total.item()
 

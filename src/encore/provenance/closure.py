@@ -94,7 +94,7 @@ def changed(place: str) -> int:
 
 def stat_of(place: str) -> os.stat_result | None:
     try:
-        return os.stat(place or ".")
+        return os.stat(place or ".")  # noqa: PTH116 (quick)
     except OSError:
         return None
 

@@ -92,7 +92,7 @@ def found_in(places: tuple[tuple[str, int | None], ...]) -> dict[str, str]:
 def changed(folder: str) -> int | None:
     """When a folder was changed, in ns; None of what is none."""
     try:
-        return os.stat(folder or ".").st_mtime_ns
+        return os.stat(folder or ".").st_mtime_ns  # noqa: PTH116 (quick)
     except OSError:
         return None
 

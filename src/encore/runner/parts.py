@@ -26,7 +26,7 @@ from encore.loggers.lifecycle import build_loggers
 from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
 from encore.runner.preflight import check_accelerator, check_graphs, preflight
-from encore.runner.torch_settings import allow_tf32, convolutions_channels_last
+from encore.runner.torch_settings import allow_tf32, convolutions_channels_last, reproducible_cublas
 from encore.seeding import derive, seed_everywhere
 from encore.stopping import Stop
 
@@ -76,6 +76,9 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True) -> Parts
     torch.set_num_threads(max(1, cfg["threads"] // device_count(cfg)))
     check_accelerator(cfg)
     allow_tf32(cfg["trainer"].get("tf32"))
+    reproducible_cublas(cfg["trainer"])
+    if torch.cuda.is_initialized():  # the record has the run's own peak
+        torch.cuda.reset_peak_memory_stats()
     check_size(cfg["model"])
     data = build_data(cfg)
     task = build_task(cfg)

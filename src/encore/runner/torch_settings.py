@@ -1,6 +1,7 @@
 """Settings of torch that affect speed, and on which a run's last bits depend."""
 
 import logging
+import os
 from typing import Any
 
 import torch
@@ -19,12 +20,23 @@ def convolutions_channels_last(net: nn.Module) -> None:
 
 
 def allow_tf32(allowed: bool | None) -> None:
-    """Allow or forbid TF32, with its 10 bits of mantissa, on CUDA; None leaves torch's own choice."""
+    """Allow or forbid TF32, with its 10 bits of mantissa, on CUDA; None leaves torch's own choice.
+
+    It is set in the older way: where only the newer one has been used, torch refuses to say what is set in the older,
+    which Lightning asks before a run on a GPU, and torch's compiler before it compiles.
+    """
     if allowed is not None:
-        precision = "tf32" if allowed else "ieee"
-        torch.backends.cuda.matmul.fp32_precision = precision
-        torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
-        torch.backends.cudnn.rnn.fp32_precision = precision  # type: ignore[attr-defined]
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
+
+def reproducible_cublas(settings: dict) -> None:
+    """Let CUDA multiply matrices reproducibly, if the trainer asks for it.
+
+    torch looks at the variable once, when something is multiplied first, which may be before Lightning sets it.
+    """
+    if settings.get("deterministic") and settings.get("accelerator") != "cpu":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 
 def compile_net(settings: dict, net: nn.Module, device: torch.device) -> None:

@@ -161,8 +161,20 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
             if has_stepped(parts.trainer):
                 raise
             raise ConfigError(
-                f"training cannot begin: {type(problem).__name__}: {problem}{place_of(problem)}"
+                f"training cannot begin: {type(problem).__name__}: {problem}{place_of(problem)}{remedy(problem)}"
             ) from problem
+
+
+def remedy(problem: Exception) -> str:
+    """What to do where an operation has no form that gives the same bits each time, as some on a GPU; else nothing."""
+    if "CUBLAS_WORKSPACE_CONFIG" in str(problem):  # which torch looked at before the run set it
+        return (
+            "\nthis process has multiplied on the GPU before: start it with CUBLAS_WORKSPACE_CONFIG=:4096:8, or run "
+            "`python train.py`, which is a process of its own"
+        )
+    if "deterministic implementation" in str(problem):
+        return "\ntrainer.deterministic=warn lets it run all the same; its bits then differ from one run to the next"
+    return ""
 
 
 def has_stepped(trainer: pl.Trainer) -> bool:

@@ -53,5 +53,6 @@ class Crop:
             return F.pad(pictures, border, mode=self.mode)
         if self.mode == "constant":
             return F.pad(pictures, border, value=self.outside)
-        # torch pads only floats by reflection or replication; doubles hold class numbers exactly
-        return F.pad(pictures.double(), border, mode=self.mode).to(pictures.dtype)
+        # torch pads only floats by reflection or replication; both kinds hold class numbers exactly
+        kind = torch.float32 if pictures.device.type == "mps" else torch.float64
+        return F.pad(pictures.to(kind), border, mode=self.mode).to(pictures.dtype)
