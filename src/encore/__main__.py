@@ -20,6 +20,7 @@ with a table [tool.encore]), in the folders that ENCORE_CONFIGS lists, and in --
 """
 ELSEWHERE = {
     "benchmark": "exists only in the repository: `python scripts/benchmark.py` measures the engine's speed",
+    "gpu_check": "exists only in the repository: `python scripts/gpu_check.py` tries on a GPU what Encore promises",
     "screenshots": "exists only in the repository: `python scripts/screenshots.py` makes the documentation's pictures",
 }
 

@@ -1,7 +1,11 @@
 """Check the environment: packages, GPU, disk, threads, TensorBoard, a run of two steps; say what to mend."""
 
 import argparse
+import subprocess
+import sys
 
+from encore.config import places
+from encore.errors import ConfigError
 from encore.project.health import CHECKS, PROBLEM, examine
 from encore.terminal import harmless
 
@@ -9,7 +13,14 @@ from encore.terminal import harmless
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, epilog="exit code 1 where there is a problem")
     parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"{', '.join(CHECKS)} (all)")
+    parser.add_argument(
+        "--gpu",
+        action="store_true",
+        help="try on a GPU what Encore promises, and measure it: python scripts/gpu_check.py",
+    )
     wanted = parser.parse_args()
+    if wanted.gpu:
+        return gpu_check()
     if unknown := [name for name in wanted.checks if name not in CHECKS]:
         parser.error(f"there is no check {unknown[0]}; choose from {', '.join(CHECKS)}")
     bad = False
@@ -19,3 +30,15 @@ def main() -> int:
             print(harmless(f"{'':21} → {finding.remedy}"))
         bad = bad or finding.level == PROBLEM
     return int(bad)
+
+
+def gpu_check() -> int:
+    """Run the check that lies beside the engine in its repository.
+
+    Raises:
+        ConfigError: the engine is installed without it.
+    """
+    script = places.engine().parent / "scripts" / "gpu_check.py"
+    if not script.is_file():
+        raise ConfigError("--gpu needs the repository, which has scripts/gpu_check.py and the tests that it runs")
+    return subprocess.run([sys.executable, str(script)], check=False).returncode
