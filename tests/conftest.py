@@ -35,9 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     import encore
     from encore.provenance.undeclared import Loaded
 
-    monkeypatch.setattr(
-        Loaded, "by_runs", set()
-    )  # what other tests' runs in this process have loaded is not this run's
+    monkeypatch.setattr(Loaded, "by_runs", {})  # what other tests' runs in this process have loaded is not this run's
 
     def go(*overrides: Any) -> Any:
         words = {"runs_dir": str(tmp_path / "runs"), "threads": 1, "trainer.accelerator": "cpu"}

@@ -1,9 +1,14 @@
 """Averages of weights, against their formulas."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from endings import SMALL
+from torch.optim.swa_utils import AveragedModel
 
+from encore.callbacks.averaging import WeightAverage
+from encore.callbacks.ema import EMA
 from encore.config.traits import against_averages, chosen_by, of_callbacks
 from encore.record.checkpoint_files import load
 
@@ -53,3 +58,12 @@ def test_a_callback_of_ones_own_says_what_it_is(tmp_path, monkeypatch):
     assert of_callbacks(cfg, "changes_steps") == {"mine": True}
     assert chosen_by(cfg) == {"optim.lr": "mine", "data.batch_size": "mine"}
     assert len(list(against_averages(cfg))) == 1
+
+
+@pytest.mark.parametrize("average", [EMA(), WeightAverage()], ids=lambda average: type(average).__name__)
+def test_an_average_moves_to_the_device_of_the_task(average):
+    """Lightning makes it while the task is still on the CPU."""
+    average._average_model = AveragedModel(torch.nn.Linear(2, 2))
+    average.on_fit_start(None, SimpleNamespace(device=torch.device("meta")))
+    assert {weight.device.type for weight in average._average_model.module.parameters()} == {"meta"}
+    assert average._average_model.n_averaged.device.type == "cpu"

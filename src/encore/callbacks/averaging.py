@@ -4,6 +4,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
+from torch.optim.swa_utils import AveragedModel
 
 
 class WeightAverage(WeightAveraging):
@@ -24,6 +25,10 @@ class WeightAverage(WeightAveraging):
             raise ValueError(f"start_epoch must be a whole number or below 1, not {start_epoch}")
         super().__init__()
         self.start_epoch = start_epoch
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Lightning makes the average before the task moves to its device."""
+        to_device_of(task, self._average_model)
 
     def against(self, cfg: dict) -> str | None:
         """Why nothing would be averaged in a run; None if something is."""
@@ -80,3 +85,9 @@ class WeightAverage(WeightAveraging):
         super().on_save_checkpoint(trainer, task, checkpoint)
         if not self.begun:
             checkpoint["state_dict"] = weights
+
+
+def to_device_of(task: pl.LightningModule, average: AveragedModel | None) -> None:
+    """Keep an average where a task is; its count, which is asked for at every step, stays on the CPU."""
+    if average is not None:
+        average.module.to(task.device)

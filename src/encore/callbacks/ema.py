@@ -6,6 +6,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from encore.callbacks.averaging import to_device_of
+
 
 class EMA(WeightAveraging):
     """Validation and test see avg ← decay · avg + (1 - decay) · w, taken after every optimiser step.
@@ -22,6 +24,10 @@ class EMA(WeightAveraging):
         if not 0 <= decay < 1:
             raise ValueError(f"decay must be at least 0 and below 1, not {decay}")
         super().__init__(multi_avg_fn=get_ema_multi_avg_fn(decay))
+
+    def on_fit_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Lightning makes the average before the task moves to its device."""
+        to_device_of(task, self._average_model)
 
     def looks_every(self, trainer: pl.Trainer) -> int | None:
         return 1
