@@ -1,9 +1,12 @@
-"""Gathering values with tensors from all ranks, and moving them between devices."""
+"""Sending values with tensors between ranks, and moving them between devices."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+
+T = TypeVar("T")
 
 
 def by_rank(value: Any) -> list[Any]:
@@ -14,6 +17,15 @@ def by_rank(value: Any) -> list[Any]:
     gathered: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(gathered, here)
     return gathered
+
+
+def from_first(read: Callable[[], T]) -> T:
+    """What the first rank reads: the others need not see its files."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return read()
+    held = [read() if distributed.get_rank() == 0 else None]
+    distributed.broadcast_object_list(held)
+    return held[0]  # type: ignore[return-value]
 
 
 def move(value: Any, device: torch.device) -> Any:

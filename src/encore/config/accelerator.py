@@ -60,6 +60,6 @@ def torch_build() -> str:
 
 
 def device_count(cfg: dict) -> int:
-    """Number of processes on this machine: `devices` is a number, or a list of device numbers."""
+    """Number of a run's processes: `devices` is a number, or a list of device numbers."""
     devices = cfg["trainer"].get("devices", 1)
     return len(devices) if isinstance(devices, list) else int(devices)

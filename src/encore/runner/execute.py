@@ -3,12 +3,14 @@
 import io
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.config import signature
+from encore.config.launched import Place, launched
 from encore.errors import Busy, Diverged
 from encore.files import explained
-from encore.provenance.fingerprint import Identity, identity
+from encore.provenance.fingerprint import Identity, essential, identity
 from encore.record.lock import waiting_for
 from encore.record.record import Record, folder_of
 from encore.record.result import Result, readable
@@ -17,6 +19,8 @@ from encore.terminal import say
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+
+    from encore.runner.together import Group
 
 
 def execute(
@@ -37,8 +41,43 @@ def execute(
     Raises:
         EncoreError: what stopped it; its `code` is the exit code.
     """
-    told = redirect_stdout(io.StringIO()) if silent else nullcontext()
-    with told, explained(), Stop() as stop, Record.open(cfg, known) as record:
+    place = launched()
+    follows = place is not None and place.rank > 0
+    told = redirect_stdout(io.StringIO()) if silent or follows else nullcontext()
+    with told, explained(), Stop(deaf=follows) as stop:
+        if place is None:
+            return recorded(cfg, stop, watchers, known)
+        return together(cfg, stop, watchers, known or identity(cfg), place)
+
+
+def together(
+    cfg: dict, stop: Stop, watchers: "Callable[[], list[pl.Callback]]", known: Identity, place: Place
+) -> Result:
+    """Be one of the processes that torchrun or srun started; the first one records the run."""
+    from encore.runner.together import RUNS, Group, store_of
+
+    group = Group(place, store_of(place), next(RUNS))
+    with group.ending():
+        group.agree({"config": essential(cfg), "code": known.code.digests, "packages": known.code.packages})
+        if place.rank == 0:
+            result = recorded(cfg, stop, watchers, known, group)
+            group.tell("end", vars(result))
+            return result
+        from encore.runner.follow import follow
+
+        said = follow(cfg, group, stop)
+        return Result(**{**said, "folder": Path(said["folder"])})
+
+
+def recorded(
+    cfg: dict,
+    stop: Stop,
+    watchers: "Callable[[], list[pl.Callback]]",
+    known: Identity | None,
+    group: "Group | None" = None,
+) -> Result:
+    """Train and record a run, or return its result if it has finished."""
+    with Record.open(cfg, known) as record:
         if record.result.status == "finished":
             say(f"finished already: {record.folder} (fresh=true runs it again)")
             return record.result
@@ -47,7 +86,7 @@ def execute(
         from encore.runner.training import train
 
         with as_before():
-            return train(cfg, record, stop, watchers())
+            return train(cfg, record, stop, watchers(), group)
 
 
 def result_of(cfg: dict) -> Result:
