@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.nn.parallel import DistributedDataParallel
 
 T = TypeVar("T")
 
@@ -17,6 +18,15 @@ def by_rank(value: Any) -> list[Any]:
     gathered: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(gathered, here)
     return gathered
+
+
+def greatest(value: int, device: torch.device) -> int:
+    """The maximum over all ranks; `device` is one that their process group can send from."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return value
+    held = torch.tensor(value, device=device)
+    distributed.all_reduce(held, distributed.ReduceOp.MAX)
+    return int(held)
 
 
 def from_first(read: Callable[[], T]) -> T:
@@ -35,3 +45,20 @@ def move(value: Any, device: torch.device) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(move(item, device) for item in value)
     return value.to(device, copy=True) if isinstance(value, Tensor) else value
+
+
+def settle_buckets(wrapper: DistributedDataParallel) -> None:
+    """Let DDP group gradients before the first step as it does at every later one.
+
+    It regroups them after its first backward pass. The order in which three or more ranks add them up depends on the
+    groups, so the first step of a resumed run would otherwise have other bits than the same step of a run in one go.
+    """
+    net: Any = wrapper.module
+    trained = [parameter for parameter in net.parameters() if parameter.requires_grad]
+    net.forward = lambda: torch.stack([parameter.sum() for parameter in trained]).sum()
+    try:
+        wrapper().backward()
+    finally:
+        del net.forward
+    for parameter in trained:
+        parameter.grad = None

@@ -27,6 +27,8 @@ from encore.loggers.lifecycle import build_loggers
 from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
 from encore.runner.preflight import check_accelerator, check_graphs, preflight
+from encore.runner.sharded import NAME as FSDP
+from encore.runner.sharded import FullySharded, check_sharded
 from encore.runner.together import Cluster, Group
 from encore.runner.torch_settings import allow_tf32, convolutions_channels_last
 from encore.seeding import derive, seed_everywhere
@@ -89,6 +91,8 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True, group: G
     trainer = build_trainer(cfg, folder, data, losses, group.place if group else None)
     fit_to_task(trainer.callbacks, task)  # type: ignore[attr-defined]
     check_graphs(cfg, trainer)
+    if isinstance(trainer.strategy, FullySharded):
+        check_sharded(task, trainer.callbacks)  # type: ignore[attr-defined]
     by_place = getattr(data, "by_place", False)
     if not by_place:
         seed_loaders(data, trainer, cfg["seed"])
@@ -228,6 +232,8 @@ def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses, place: Pla
         settings["limit_val_batches"] = 0
     if settings.get("deterministic") is True and settings.get("accelerator") != "cpu" and on_mps():
         settings["deterministic"] = "warn"  # some operations have no other form there, such as max pooling's gradient
+    if settings.get("strategy") == FSDP:
+        settings["strategy"] = FullySharded()
     if place is not None and place.local_ranks != place.ranks:
         settings |= {"devices": place.local_ranks, "num_nodes": place.nodes}
     callbacks = [losses, *build_callbacks(cfg, folder)]

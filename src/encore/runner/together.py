@@ -129,14 +129,7 @@ class Group:
         if self.place.rank == 0:
             self.tell("what", what)
         self.begin()
-        missing = [f"host/{rank}" for rank in range(self.place.ranks)]
-        until = time.monotonic() + MEET
-        while missing := [key for key in missing if not self.line.check([key])]:
-            self.check()
-            if time.monotonic() > until:
-                ranks = ", ".join(key.partition("/")[2] for key in missing)
-                raise RankLost(f"rank {ranks} did not come within {MEET:g} seconds")
-            time.sleep(LOOK)
+        self.wait_for_all("host")
         first = self.hear("what")
         if different := differences(first, json.loads(json.dumps(what, default=str))):
             lines = [
@@ -147,6 +140,22 @@ class Group:
                 "\n".join([f"the ranks do not run the same ({self.host} is rank {self.place.rank}'s machine):", *lines])
                 + "\nstart all ranks with the same command, code and packages"
             )
+        self.tell(f"agrees/{self.place.rank}", True)
+        self.wait_for_all("agrees")
+
+    def wait_for_all(self, what: str) -> None:
+        """Wait until every rank has told something.
+
+        Raises:
+            RankLost: one does not.
+        """
+        missing, until = [f"{what}/{rank}" for rank in range(self.place.ranks)], time.monotonic() + MEET
+        while missing := [key for key in missing if not self.line.check([key])]:
+            self.check()
+            if time.monotonic() > until:
+                ranks = ", ".join(key.partition("/")[2] for key in missing)
+                raise RankLost(f"rank {ranks} did not come within {MEET:g} seconds")
+            time.sleep(LOOK)
 
     def begin(self) -> None:
         """Give signs of life, and watch over the next rank's, in threads of their own."""

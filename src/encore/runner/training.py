@@ -32,6 +32,7 @@ from encore.runner.profile import profiling
 from encore.runner.quiet import quiet
 from encore.runner.ranks import Ranks
 from encore.runner.resume import begin
+from encore.runner.sharded import FullySharded
 from encore.runner.together import Group
 from encore.runner.torch_settings import compile_net
 from encore.seeding import derive, seed_everywhere
@@ -149,6 +150,8 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
     with profiled(cfg, parts, profile), told_to_stop(), parts.stop.deferred(), heeding(parts.stop), fast:
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
+            if isinstance(parts.trainer.strategy, FullySharded):
+                parts.trainer.strategy.gather()
         except MisconfigurationException as problem:
             raise ConfigError(f"trainer: {problem}") from problem
         except (EncoreError, OSError):
