@@ -28,7 +28,7 @@ from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
 from encore.runner.preflight import check_accelerator, check_graphs, preflight
 from encore.runner.sharded import NAME as FSDP
-from encore.runner.sharded import FullySharded, check_sharded
+from encore.runner.sharded import FullySharded, prepare_sharded
 from encore.runner.together import Cluster, Group
 from encore.runner.torch_settings import allow_tf32, convolutions_channels_last
 from encore.seeding import derive, seed_everywhere
@@ -92,7 +92,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True, group: G
     fit_to_task(trainer.callbacks, task)  # type: ignore[attr-defined]
     check_graphs(cfg, trainer)
     if isinstance(trainer.strategy, FullySharded):
-        check_sharded(task, trainer.callbacks)  # type: ignore[attr-defined]
+        prepare_sharded(task, trainer.callbacks)  # type: ignore[attr-defined]
     by_place = getattr(data, "by_place", False)
     if not by_place:
         seed_loaders(data, trainer, cfg["seed"])

@@ -1,4 +1,4 @@
-"""Fully sharded data parallelism (torch's FSDP2): each rank keeps its share of weights, gradients and optimiser state."""
+"""Fully sharded data parallelism, torch's FSDP2: a rank keeps its share of weights, gradients and states."""
 
 import copy
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class FullySharded(DDPStrategy):
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         """Take this rank's share of a whole state."""
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            set_optimizer_state_dict(self.lightning_module, optimizer, state, options=WHOLE)  # type: ignore[arg-type]
+            set_optimizer_state_dict(self.lightning_module, optimizer, state, options=WHOLE)
 
 
 def without_weights(net: nn.Module) -> nn.Module:
@@ -72,18 +72,24 @@ def without_weights(net: nn.Module) -> nn.Module:
     return copy.deepcopy(net, bare)  # type: ignore[arg-type]
 
 
-def check_sharded(task: pl.LightningModule, callbacks: list[Any]) -> None:
-    """Raise ConfigError for parts that need whole weights while they train."""
+# Callbacks that need whole weights while they train, and views that look at them on the first rank alone.
+WHOLE_ONLY = tuple(f"encore.callbacks.{name}" for name in ("ema", "averaging", "schedule_free", "sam"))
+LOOKS_AT_WEIGHTS = tuple(
+    f"encore.callbacks.views.{name}" for name in ("updates", "histograms", "first_layer", "embeddings", "watch")
+)
+
+
+def prepare_sharded(task: pl.LightningModule, callbacks: list[Any]) -> None:
+    """Leave out the views that need the whole weights while a run trains.
+
+    Raises:
+        ConfigError: other parts need them.
+    """
     if not isinstance(getattr(task, "net", None), nn.Module):
         raise ConfigError(f"trainer=fsdp shards a task's `net`, and {type(task).__name__} has none: trainer=ddp")
+    if getattr(task, "weight_noise", 0):
+        raise ConfigError("task.weight_noise needs the whole weights on each device: trainer=ddp")
     for callback in callbacks:
         if type(callback).__module__ in WHOLE_ONLY:
             raise ConfigError(f"{type(callback).__name__} needs the whole weights on each device: trainer=ddp")
-
-
-WHOLE_ONLY = (
-    "encore.callbacks.ema",
-    "encore.callbacks.averaging",
-    "encore.callbacks.schedule_free",
-    "encore.callbacks.sam",
-)
+    callbacks[:] = [callback for callback in callbacks if type(callback).__module__ not in LOOKS_AT_WEIGHTS]
