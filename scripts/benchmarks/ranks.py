@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from unittest import mock
 
 import torch
@@ -65,7 +64,7 @@ class HandWrittenRanks(HandWritten):
         self.val_loss, self.val_accuracy = (float(total) / len(self.examples.val) for total in totals)
 
 
-def ddp_tax(place: Place, pairs: int = 17) -> Figure:
+def ddp_tax(place: Place, pairs: int = 9) -> Figure:
     """An epoch of two ranks over one of the same two processes by hand; the first rank's time."""
     overrides = on_fashion_mnist(place, [*MLP, "data.batch_size=512", "trainer=ddp"], pairs)
     store = own_store(HOME)
@@ -99,6 +98,7 @@ def measured(overrides: list[str]) -> tuple[list[Seconds], list[Seconds]]:
         NotReproduced: the two sides differ in a bit of a weight.
     """
     loop = hand_written(config_from(overrides), kind=HandWrittenRanks)
+    assert isinstance(loop, HandWrittenRanks)
     result, mine, by_hand = side_by_side(overrides, loop.epoch)
     place = launched()
     if place is not None and place.rank == 0:

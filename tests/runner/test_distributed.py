@@ -1,6 +1,7 @@
 """Ranks that torchrun or srun started, on one machine or several: one record, the same bits, one end."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,12 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import ROOT
 from endings import assert_same
 
+from encore.callbacks.losses import Losses
+from encore.commands.train import main
 from encore.config.compose import config_from
 from encore.config.launched import Place, first_host, launched
-from encore.errors import ConfigError
+from encore.errors import ConfigError, Preempted
+from encore.record.checkpoint_files import weights
 from encore.record.result import Result
 from encore.runner.together import Group, Told, own_store
 
@@ -73,6 +78,14 @@ def test_a_config_says_how_many_ranks_there_are_and_not_where(monkeypatch, setti
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
     assert config_from({"trainer": "ddp", "threads": 4, **settings}) == alone
+
+
+def test_a_sweep_is_started_once(monkeypatch):
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=0,1", "trainer=ddp"])
+    with pytest.raises(ConfigError, match="each would start the sweep"):
+        main()
 
 
 @pytest.fixture
@@ -245,3 +258,118 @@ def test_ranks_with_different_settings_are_refused_and_leave_no_run(tmp_path):
     assert "config.optim.lr=0.001 on rank 0, 0.5 on rank 1" in errors[0]
     assert not errors[1]
     assert not list(tmp_path.rglob("result.json"))
+
+
+SHORT = {
+    "trainer.devices": 2, "threads": 2, "trainer.accelerator": "cpu", "data.fraction": 0.2, "trainer.max_epochs": 3,
+    "model.norm": "batch", "model.dropout": 0.3, "trainer.log_every_n_steps": 2,
+}  # fmt: skip
+
+
+def stopped_and_resumed(run, monkeypatch, settings):
+    """A run that is asked to stop in the midst of its second epoch, and started again."""
+    plain = Losses.add
+
+    def stop(self, *args):
+        plain(self, *args)
+        if self.written + len(self.unseen) == 6:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Losses, "add", stop)
+        with pytest.raises(Preempted):
+            run(settings)
+    return run(settings).folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trainer": "fsdp"},
+        {"trainer": "fsdp", "trainer.accumulate_grad_batches": 2, "trainer.gradient_clip_val": 0.1},
+        {"trainer": "ddp", "trainer.accumulate_grad_batches": 2, "trainer.gradient_clip_val": 0.1},
+        # Of more than a megabyte of weights DDP makes several groups, and three ranks have an order to add up in.
+        {"trainer": "ddp", "trainer.devices": 3, "threads": 3, "model.widths": [900, 900]},
+    ],
+    ids=["fsdp", "fsdp accumulating", "ddp accumulating", "three ranks"],
+)
+def test_a_run_of_several_ranks_resumes_to_the_same_bits(run, monkeypatch, tmp_path, settings):
+    settings = {**SHORT, **settings}
+    reference = run({**settings, "runs_dir": str(tmp_path / "reference")}).folder
+    assert_same(stopped_and_resumed(run, monkeypatch, settings), reference)
+
+
+@pytest.mark.slow
+def test_sharded_weights_learn_what_whole_ones_do_and_are_saved_whole(run):
+    whole, sharded = (run({**SHORT, "trainer": trainer}) for trainer in ("ddp", "fsdp"))
+    assert sharded.metrics == pytest.approx(whole.metrics, rel=1e-3)
+    held, expected = (weights(result.folder / "checkpoints" / "best.ckpt") for result in (sharded, whole))
+    assert {name: tensor.shape for name, tensor in held.items()} == {n: tensor.shape for n, tensor in expected.items()}
+    assert all(torch.allclose(tensor, expected[name], rtol=1e-2, atol=1e-3) for name, tensor in held.items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"callbacks": "ema"}, "needs the whole weights on each device"),
+        ({"task.weight_noise": 0.1}, "weight_noise needs the whole weights"),
+    ],
+)
+def test_what_needs_whole_weights_is_refused_with_sharded_ones(run, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        run({**SHORT, "trainer": "fsdp", **settings})
+
+
+NAMES = ("encore-a", "encore-b")
+
+
+@pytest.fixture
+def two_machines():
+    """Two network namespaces, joined by a cable: each with the name of its end and its address."""
+    ends_of = [f"{name}-e" for name in NAMES]
+    commands = [f"ip netns add {name}" for name in NAMES]
+    commands += [f"ip link add {ends_of[0]} netns {NAMES[0]} type veth peer name {ends_of[1]} netns {NAMES[1]}"]
+    for number, (name, end) in enumerate(zip(NAMES, ends_of, strict=True), 1):
+        commands += [f"ip -n {name} addr add 10.99.7.{number}/24 dev {end}"]
+        commands += [f"ip -n {name} link set {device} up" for device in (end, "lo")]
+    try:
+        for command in commands:
+            try:
+                subprocess.run(command.split(), check=True, capture_output=True)
+            except (OSError, subprocess.CalledProcessError) as problem:
+                pytest.skip(f"no network namespaces here: {command}: {problem}")
+        yield [
+            (name, f"10.99.7.{number}", {"GLOO_SOCKET_IFNAME": end})
+            for number, (name, end) in enumerate(zip(NAMES, ends_of, strict=True), 1)
+        ]
+    finally:
+        for name in NAMES:
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+
+
+@pytest.mark.slow
+def test_two_machines_without_a_common_disk_give_one_run_also_when_one_of_them_is_cut_off(two_machines, tmp_path):
+    words = ["trainer.max_epochs=6", "threads=4"]
+    apart = {2: [f"runs_dir={tmp_path / 'other'}"], 3: [f"runs_dir={tmp_path / 'other'}"]}
+    settings = {"ranks": 4, "nodes": 2, "of_rank": apart, "namespaces": two_machines}
+    reference = srun(tmp_path / "reference", *words, **settings)
+    codes, errors, _ = ends(reference)
+    assert codes == [0, 0, 0, 0], errors
+    assert not (tmp_path / "other").exists()
+    processes = srun(tmp_path / "runs", *words, **settings)
+    until = time.monotonic() + 200
+    while not list((tmp_path / "runs").rglob("last.ckpt")) and time.monotonic() < until:
+        time.sleep(0.02)
+    subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "down"], check=True)  # no word reaches it
+    began = time.monotonic()
+    codes, errors, _ = ends(processes)
+    assert time.monotonic() - began < 75  # 40 seconds of silence, and what the ranks take to end
+    assert codes == [1, 1, 1, 1], errors
+    assert [said.count("error:") for said in errors] == [1, 0, 1, 0]
+    assert "ranks 2, 3 do not answer" in errors[0]
+    subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "up"], check=True)
+    codes, errors, _ = ends(srun(tmp_path / "runs", *words, **settings))
+    assert codes == [0, 0, 0, 0], errors
+    assert "where it was stopped" in (the_run(tmp_path / "runs") / "train.log").read_text()
+    assert_same(the_run(tmp_path / "runs"), the_run(tmp_path / "reference"))

@@ -59,6 +59,7 @@ class FullySharded(DDPStrategy):
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         """Take this rank's share of a whole state."""
+        assert self.lightning_module is not None
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             set_optimizer_state_dict(self.lightning_module, optimizer, state, options=WHOLE)
 
@@ -69,7 +70,7 @@ def without_weights(net: nn.Module) -> nn.Module:
         id(weight): nn.Parameter(torch.empty_like(weight, device="meta"), weight.requires_grad)
         for weight in net.parameters()
     }
-    return copy.deepcopy(net, bare)  # type: ignore[arg-type]
+    return copy.deepcopy(net, bare)
 
 
 # Callbacks that need whole weights while they train, and views that look at them on the first rank alone.

@@ -38,6 +38,7 @@ def before(
         "optim": "; ".join(of_optim(cfg)),
         "trainer": f"{limits['max_epochs']} epochs{batches(data)}; {trainer.world_size} × {device}, "
         f"{cfg['threads']} threads, {limits.get('precision')}; seed {cfg['seed']}",
+        "ranks": of_ranks(cfg, data, trainer) if trainer.world_size > 1 else None,
         "set": ", ".join(f"{name}={value}" for name, value in counted(cfg).items()),
         "folder": str(folder),
         "start": start,
@@ -94,6 +95,18 @@ def batches(data: Any) -> str:
     if not (hasattr(data, "train_order") and hasattr(data, "batch_size")):
         return ""
     return f" of {len(data.train_order()):,} × {data.batch_size}"
+
+
+def of_ranks(cfg: dict, data: Any, trainer: pl.Trainer) -> str:
+    """How many examples a step sees, over all ranks together."""
+    ranks, machines = trainer.world_size, f"{trainer.num_nodes} machine" + "s" * (trainer.num_nodes > 1)
+    said = f"{ranks} on {machines}"
+    if not hasattr(data, "batch_size"):
+        return said
+    accumulated = cfg["trainer"].get("accumulate_grad_batches", 1)
+    times = f" × {accumulated} accumulated" if accumulated > 1 else ""
+    here = f"{data.batch_size / ranks:g} a rank × {ranks} ranks{times}"
+    return f"{said}; global batch {data.batch_size * accumulated:,}: {here}"
 
 
 def resampling(recipe: dict, data: Any) -> list[str]:

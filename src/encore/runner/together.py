@@ -26,6 +26,7 @@ BEAT = 3.0  # seconds between two signs of life
 SILENT = 40.0  # seconds without one after which a rank is taken for dead
 GRACE = 10.0  # seconds that a rank has to end by itself once another one has failed
 MEET = 600.0  # seconds that ranks wait for each other at the start
+AT_HOME = 60.0  # seconds that a rank waits for the process that started it
 LOOK = 0.05  # seconds between two looks at what another rank has to say
 LEFT = "left"
 RUNS = count()  # that this process has taken part in; all ranks count the same
@@ -67,7 +68,8 @@ def store_of(place: Place) -> Any:
     """
     by_agent = place.by == "torchrun" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     try:
-        return store_at(place.address, place.port, place.rank == 0 and not by_agent)
+        patience = AT_HOME if place.by == "Encore" else MEET
+        return store_at(place.address, place.port, place.rank == 0 and not by_agent, patience)
     except (RuntimeError, ValueError) as problem:
         raise RankLost(
             f"rank {place.rank} cannot reach the first rank at {place.address}:{place.port}: "
