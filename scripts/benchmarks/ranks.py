@@ -22,7 +22,7 @@ from encore.config.compose import config_from
 from encore.config.launched import launched
 from encore.errors import NotReproduced
 from encore.record.checkpoint_files import LAST, load
-from encore.runner.together import own_store
+from encore.runner.rendezvous import own_store
 
 HOME = "127.0.0.1"
 RANKS = 2

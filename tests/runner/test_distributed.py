@@ -22,7 +22,8 @@ from encore.config.launched import Place, first_host, launched
 from encore.errors import ConfigError, Preempted
 from encore.record.checkpoint_files import weights
 from encore.record.result import Result
-from encore.runner.together import Group, Told, own_store
+from encore.runner.rendezvous import own_store
+from encore.runner.together import Group, Told
 
 TORCHRUN = {
     **{"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "1"},

@@ -54,7 +54,8 @@ def together(
     cfg: dict, stop: Stop, watchers: "Callable[[], list[pl.Callback]]", known: Identity, place: Place
 ) -> Result:
     """Be one of the processes that torchrun or srun started; the first one records the run."""
-    from encore.runner.together import RUNS, Group, store_of
+    from encore.runner.rendezvous import store_of
+    from encore.runner.together import RUNS, Group
 
     group = Group(place, store_of(place), next(RUNS))
     with group.ending():

@@ -27,9 +27,10 @@ from encore.loggers.lifecycle import build_loggers
 from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
 from encore.runner.preflight import check_accelerator, check_graphs, preflight
+from encore.runner.rendezvous import Cluster
 from encore.runner.sharded import NAME as FSDP
 from encore.runner.sharded import FullySharded, prepare_sharded
-from encore.runner.together import Cluster, Group
+from encore.runner.together import Group
 from encore.runner.torch_settings import allow_tf32, convolutions_channels_last
 from encore.seeding import derive, seed_everywhere
 from encore.stopping import Stop

@@ -42,7 +42,8 @@ class Ranks:
 
     def __enter__(self) -> "Ranks":
         if self.starts:
-            from encore.runner.together import Group, own_store
+            from encore.runner.rendezvous import own_store
+            from encore.runner.together import Group
 
             store = own_store(HOME)
             ranks = device_count(self.cfg)
@@ -118,7 +119,8 @@ def main() -> int:
     """Be one rank of those that Encore started; the first rank reports errors."""
     order = yaml.safe_load(sys.stdin)
     from encore.runner.follow import follow
-    from encore.runner.together import Group, store_of
+    from encore.runner.rendezvous import store_of
+    from encore.runner.together import Group
 
     try:
         with Stop(deaf=True) as stop:

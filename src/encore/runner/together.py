@@ -1,19 +1,17 @@
 """The ranks of a run: how they find each other, agree, notice that one is gone, and end together."""
 
 import json
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
-from functools import cache
 from itertools import count
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import distributed
 
 from encore.command import tell
@@ -21,19 +19,14 @@ from encore.config.facts import leaves, show
 from encore.config.launched import Place
 from encore.errors import ConfigError, EncoreError
 from encore.runner.preflight import place_of
+from encore.runner.rendezvous import MEET, RankLost
 
 BEAT = 3.0  # seconds between two signs of life
 SILENT = 40.0  # seconds without one after which a rank is taken for dead
 GRACE = 10.0  # seconds that a rank has to end by itself once another one has failed
-MEET = 600.0  # seconds that ranks wait for each other at the start
-AT_HOME = 60.0  # seconds that a rank waits for the process that started it
 LOOK = 0.05  # seconds between two looks at what another rank has to say
 LEFT = "left"
 RUNS = count()  # that this process has taken part in; all ranks count the same
-
-
-class RankLost(EncoreError):
-    """A rank does not answer any more."""
 
 
 class Told(EncoreError):
@@ -47,54 +40,6 @@ class Told(EncoreError):
     def __init__(self, failure: dict[str, Any], silent: bool = False) -> None:
         super().__init__("" if silent else failure["message"])
         self.code, self.status = failure["code"], failure["status"]
-
-
-@cache
-def store_at(address: str, port: int, hosts: bool) -> Any:
-    """The store of all runs of this process: the first rank is its host, unless torchrun is."""
-    return distributed.TCPStore(address, port, is_master=hosts, wait_for_workers=False, timeout=timedelta(seconds=MEET))
-
-
-def own_store(address: str) -> Any:
-    """A store at any free port, of which this process is the host."""
-    return distributed.TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=MEET))
-
-
-def store_of(place: Place) -> Any:
-    """The store through which the ranks of a place talk.
-
-    Raises:
-        RankLost: it does not answer.
-    """
-    by_agent = place.by == "torchrun" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    try:
-        patience = AT_HOME if place.by == "Encore" else MEET
-        return store_at(place.address, place.port, place.rank == 0 and not by_agent, patience)
-    except (RuntimeError, ValueError) as problem:
-        raise RankLost(
-            f"rank {place.rank} cannot reach the first rank at {place.address}:{place.port}: "
-            f"{str(problem).splitlines()[0]}"
-        ) from problem
-
-
-class Cluster(LightningEnvironment):
-    """Tells Lightning which rank this is, and that all ranks have been started."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__()
-        self.place = place
-        self.set_global_rank(place.rank)
-        self.set_world_size(place.ranks)
-
-    @property
-    def creates_processes_externally(self) -> bool:
-        return True
-
-    def local_rank(self) -> int:
-        return self.place.local_rank
-
-    def node_rank(self) -> int:
-        return self.place.node
 
 
 class Group:
@@ -131,7 +76,7 @@ class Group:
         if self.place.rank == 0:
             self.tell("what", what)
         self.begin()
-        self.wait_for_all("host")
+        self.wait_for_all("host", MEET)
         first = self.hear("what")
         if different := differences(first, json.loads(json.dumps(what, default=str))):
             lines = [
@@ -145,18 +90,19 @@ class Group:
         self.tell(f"agrees/{self.place.rank}", True)
         self.wait_for_all("agrees")
 
-    def wait_for_all(self, what: str) -> None:
+    def wait_for_all(self, what: str, seconds: float = math.inf) -> None:
         """Wait until every rank has told something.
 
         Raises:
-            RankLost: one does not.
+            RankLost: one does not, within these seconds.
+            Told: one has failed.
         """
-        missing, until = [f"{what}/{rank}" for rank in range(self.place.ranks)], time.monotonic() + MEET
+        missing, until = [f"{what}/{rank}" for rank in range(self.place.ranks)], time.monotonic() + seconds
         while missing := [key for key in missing if not self.line.check([key])]:
             self.check()
             if time.monotonic() > until:
                 ranks = ", ".join(key.partition("/")[2] for key in missing)
-                raise RankLost(f"rank {ranks} did not come within {MEET:g} seconds")
+                raise RankLost(f"rank {ranks} did not come within {seconds:g} seconds")
             time.sleep(LOOK)
 
     def begin(self) -> None:
@@ -283,7 +229,12 @@ class Group:
             time.sleep(LOOK)
 
     def connect(self, strategy: Any) -> None:
-        """Begin torch's process group, over the store, for one of Lightning's strategies."""
+        """Begin torch's process group, over the store, for one of Lightning's strategies.
+
+        Torch itself would wait for a rank that has failed.
+        """
+        self.tell(f"ready/{self.place.rank}", True)
+        self.wait_for_all("ready")
         device = strategy.root_device
         if device.type == "cuda":
             torch.cuda.set_device(device)
