@@ -17,6 +17,7 @@ from endings import assert_same
 
 from encore.callbacks.losses import Losses
 from encore.commands.train import main
+from encore.config import cores
 from encore.config.compose import config_from
 from encore.config.launched import Place, first_host, launched
 from encore.errors import ConfigError, Preempted
@@ -79,6 +80,23 @@ def test_a_config_says_how_many_ranks_there_are_and_not_where(monkeypatch, setti
     for name, value in TORCHRUN.items():
         monkeypatch.setenv(name, value)
     assert config_from({"trainer": "ddp", "threads": 4, **settings}) == alone
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({**TORCHRUN, "OMP_NUM_THREADS": "1"}, 10),  # which torchrun sets by itself: two machines of five cores
+        ({**TORCHRUN, "OMP_NUM_THREADS": "3"}, 12),
+        (SRUN, 10),
+        ({**SRUN, "SLURM_CPUS_PER_TASK": "4"}, 16),
+    ],
+)
+def test_threads_are_those_of_all_ranks(monkeypatch, variables, threads):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 5)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cores.available_cores() == threads
 
 
 def test_a_sweep_is_started_once(monkeypatch):

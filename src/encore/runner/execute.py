@@ -11,6 +11,7 @@ from encore.config.launched import Place, launched
 from encore.errors import Busy, Diverged
 from encore.files import explained
 from encore.provenance.fingerprint import Identity, essential, identity
+from encore.provenance.variables import counted
 from encore.record.lock import waiting_for
 from encore.record.record import Record, folder_of
 from encore.record.result import Result, readable
@@ -59,7 +60,8 @@ def together(
 
     group = Group(place, store_of(place), next(RUNS))
     with group.ending():
-        group.agree({"config": essential(cfg), "code": known.code.digests, "packages": known.code.packages})
+        code = {"code": known.code.digests, "packages": known.code.packages, "variables": counted(cfg)}
+        group.agree({"config": essential(cfg), **code})
         if place.rank == 0:
             result = recorded(cfg, stop, watchers, known, group)
             group.tell("end", vars(result))

@@ -26,6 +26,7 @@ SILENT = 40.0  # seconds without one after which a rank is taken for dead
 GRACE = 10.0  # seconds that a rank has to end by itself once another one has failed
 LOOK = 0.05  # seconds between two looks at what another rank has to say
 LEFT = "left"
+CONTINUES = "the same command continues the run"
 RUNS = count()  # that this process has taken part in; all ranks count the same
 
 
@@ -54,7 +55,7 @@ class Group:
     """
 
     def __init__(self, place: Place, store: Any, number: int = 0, beat: float = BEAT, silent: float = SILENT) -> None:
-        self.place, self.number, self.beat, self.silent = place, number, beat, silent
+        self.place, self.beat, self.silent = place, beat, silent
         self.store = distributed.PrefixStore(f"encore/{place.attempt}/{number}", store)
         self.line = self.store.clone()  # the store's own connection is busy while it waits
         self.failed, self.over = threading.Event(), threading.Event()
@@ -164,14 +165,14 @@ class Group:
         if silent:
             hosts = dict.fromkeys(self.line.get(f"host/{rank}").decode() for rank in silent)
             which = f"rank {silent[0]} does" if len(silent) == 1 else f"ranks {', '.join(map(str, silent))} do"
-            self.post(f"{which} not answer any more (on {', '.join(hosts)})", dead=silent)
+            self.post(f"{which} not answer any more (on {', '.join(hosts)}); {CONTINUES}", dead=silent)
         return bool(silent)
 
     def lose_store(self, said: str) -> None:
         """The store is gone, and with it the first rank or torchrun's agent on its machine."""
         self.lost = True
         if not self.over.is_set():
-            self.fail(failure_of(f"the first rank's machine does not answer any more ({said})", dead=[0]))
+            self.fail(failure_of(f"the first rank's machine does not answer any more ({said}); {CONTINUES}", dead=[0]))
 
     def post(
         self, message: str, code: int = EncoreError.code, status: str = "failed", dead: list[int] | None = None
