@@ -206,10 +206,14 @@ def srun(runs, *words, ranks=2, of_rank=None, namespaces=None, nodes=1):
     return started
 
 
-def ends(processes, timeout=240):
+def ends(processes, timeout=500):
     """Exit codes, and what was said on standard error."""
-    said = [process.communicate(timeout=timeout) for process in processes]
-    return [process.returncode for process in processes], [err for _, err in said], [out for out, _ in said]
+    try:
+        said = [process.communicate(timeout=timeout) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    return [process.returncode for process in processes], [err for _, err in said]
 
 
 def the_run(runs):
@@ -255,7 +259,7 @@ def test_ranks_that_are_killed_end_the_run_which_continues_to_the_same_bits(refe
     for rank in killed:
         processes[rank].kill()
     began = time.monotonic()
-    codes, errors, _ = ends(processes)
+    codes, errors = ends(processes)
     assert time.monotonic() - began < 60
     left = [rank for rank in range(2) if rank not in killed]
     assert [codes[rank] for rank in left] == [1] * len(left), errors
@@ -264,7 +268,7 @@ def test_ranks_that_are_killed_end_the_run_which_continues_to_the_same_bits(refe
         assert "Traceback" not in errors[rank]
         assert "not answer" in errors[rank]
     assert Result.read(the_run(tmp_path)).status == ("running" if 0 in killed else "failed")
-    codes, errors, _ = ends(srun(tmp_path, ranks=2))
+    codes, errors = ends(srun(tmp_path, ranks=2))
     assert codes == [0, 0], errors
     assert "where it was stopped" in (the_run(tmp_path) / "train.log").read_text()
     assert_same(the_run(tmp_path), reference)
@@ -272,7 +276,7 @@ def test_ranks_that_are_killed_end_the_run_which_continues_to_the_same_bits(refe
 
 @pytest.mark.slow
 def test_ranks_with_different_settings_are_refused_and_leave_no_run(tmp_path):
-    codes, errors, _ = ends(srun(tmp_path, of_rank={1: ["optim.lr=0.5"]}))
+    codes, errors = ends(srun(tmp_path, of_rank={1: ["optim.lr=0.5"]}))
     assert codes == [1, 1]
     assert "config.optim.lr=0.001 on rank 0, 0.5 on rank 1" in errors[0]
     assert not errors[1]
@@ -373,7 +377,7 @@ def test_two_machines_without_a_common_disk_give_one_run_also_when_one_of_them_i
     apart = {2: [f"runs_dir={tmp_path / 'other'}"], 3: [f"runs_dir={tmp_path / 'other'}"]}
     settings = {"ranks": 4, "nodes": 2, "of_rank": apart, "namespaces": two_machines}
     reference = srun(tmp_path / "reference", *words, **settings)
-    codes, errors, _ = ends(reference)
+    codes, errors = ends(reference)
     assert codes == [0, 0, 0, 0], errors
     assert not (tmp_path / "other").exists()
     processes = srun(tmp_path / "runs", *words, **settings)
@@ -382,13 +386,13 @@ def test_two_machines_without_a_common_disk_give_one_run_also_when_one_of_them_i
         time.sleep(0.02)
     subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "down"], check=True)  # no word reaches it
     began = time.monotonic()
-    codes, errors, _ = ends(processes)
+    codes, errors = ends(processes)
     assert time.monotonic() - began < 75  # 40 seconds of silence, and what the ranks take to end
     assert codes == [1, 1, 1, 1], errors
     assert [said.count("error:") for said in errors] == [1, 0, 1, 0]
     assert "ranks 2, 3 do not answer" in errors[0]
     subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "up"], check=True)
-    codes, errors, _ = ends(srun(tmp_path / "runs", *words, **settings))
+    codes, errors = ends(srun(tmp_path / "runs", *words, **settings))
     assert codes == [0, 0, 0, 0], errors
     assert "where it was stopped" in (the_run(tmp_path / "runs") / "train.log").read_text()
     assert_same(the_run(tmp_path / "runs"), the_run(tmp_path / "reference"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -40,6 +40,20 @@ class FullySharded(DDPStrategy):
             if next(unit.parameters(), None) is not None and type(unit).forward is not nn.Module.forward:
                 fully_shard(unit, mesh=mesh)
         fully_shard(task.net, mesh=mesh)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        self.share_buffers()
+        return super().training_step(*args, **kwargs)
+
+    def validation_step(self, *args: Any, **kwargs: Any) -> Any:
+        self.share_buffers()
+        return super().validation_step(*args, **kwargs)
+
+    def share_buffers(self) -> None:
+        """Give all ranks the first one's buffers, such as running statistics, as DDP does; checkpoints hold those."""
+        assert self.lightning_module is not None
+        for buffer in self.lightning_module.net.buffers():  # type: ignore[union-attr]
+            distributed.broadcast(buffer, 0)
 
     def gather(self) -> None:
         """Give the task its net back, whole, on every rank."""
