@@ -387,7 +387,7 @@ def test_two_machines_without_a_common_disk_give_one_run_also_when_one_of_them_i
     subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "down"], check=True)  # no word reaches it
     began = time.monotonic()
     codes, errors = ends(processes)
-    assert time.monotonic() - began < 75  # 40 seconds of silence, and what the ranks take to end
+    assert time.monotonic() - began < 90  # 40 seconds of silence, 10 to end by themselves, and a busy machine
     assert codes == [1, 1, 1, 1], errors
     assert [said.count("error:") for said in errors] == [1, 0, 1, 0]
     assert "ranks 2, 3 do not answer" in errors[0]
