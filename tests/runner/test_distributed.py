@@ -216,6 +216,13 @@ def ends(processes, timeout=500):
     return [process.returncode for process in processes], [err for _, err in said]
 
 
+def wait_for_checkpoint(runs):
+    until = time.monotonic() + 450
+    while not list(runs.rglob("last.ckpt")):
+        assert time.monotonic() < until, "no checkpoint was written"
+        time.sleep(0.02)
+
+
 def the_run(runs):
     (found,) = Path(runs).rglob("result.json")
     return found.parent
@@ -253,9 +260,7 @@ def test_torchrun_gives_the_run_that_encore_starts_by_itself(reference, tmp_path
 @pytest.mark.parametrize("killed", [[0], [1], [0, 1]])
 def test_ranks_that_are_killed_end_the_run_which_continues_to_the_same_bits(reference, tmp_path, killed):
     processes = srun(tmp_path, ranks=2)
-    until = time.monotonic() + 120
-    while not list(tmp_path.rglob("last.ckpt")) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for_checkpoint(tmp_path)
     for rank in killed:
         processes[rank].kill()
     began = time.monotonic()
@@ -381,9 +386,7 @@ def test_two_machines_without_a_common_disk_give_one_run_also_when_one_of_them_i
     assert codes == [0, 0, 0, 0], errors
     assert not (tmp_path / "other").exists()
     processes = srun(tmp_path / "runs", *words, **settings)
-    until = time.monotonic() + 200
-    while not list((tmp_path / "runs").rglob("last.ckpt")) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_for_checkpoint(tmp_path / "runs")
     subprocess.run(["ip", "-n", NAMES[1], "link", "set", f"{NAMES[1]}-e", "down"], check=True)  # no word reaches it
     began = time.monotonic()
     codes, errors = ends(processes)
