@@ -9,6 +9,7 @@ from benchmarks import processes
 from benchmarks.datasets import Place
 from benchmarks.epochs import check_same, hand_written, side_by_side
 from benchmarks.figure import MEASURES, Figure, table
+from benchmarks.ranks import ddp_tax
 from benchmarks.training import pairs_tax, text_tax
 from benchmarks.turns import Turns
 from benchmarks.usual import PlainLoop, train
@@ -49,6 +50,11 @@ def test_texts_are_gathered_by_hand_to_the_same_bits(place):
 
 def test_batches_of_writers_are_put_together_by_hand_to_the_same_bits(place):
     assert len(pairs_tax(place, pairs=1, writers=8).samples) == 1  # it compares them
+
+
+@pytest.mark.slow
+def test_two_ranks_by_hand_end_in_the_same_bits(place):
+    assert len(ddp_tax(place, pairs=1).samples) == 1  # it compares them
 
 
 def test_one_bit_is_a_difference(place):

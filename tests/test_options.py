@@ -47,6 +47,10 @@ NEEDS = {
         "trainer.devices": 1,
         "trainer.strategy": "auto",
     },  # tests/test_run.py runs two processes
+    ("trainer", "fsdp"): {
+        "trainer.devices": 1,
+        "trainer.strategy": "auto",
+    },  # tests/runner/test_distributed.py runs two processes
     ("debug", "overfit"): {"trainer.max_epochs": 2},
     ("debug", "profile"): {"trainer.max_epochs": 1},
 }

@@ -105,7 +105,7 @@ def as_by_hand() -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
-def hand_written(cfg: dict) -> HandWritten:
+def hand_written(cfg: dict, kind: type[HandWritten] = HandWritten) -> HandWritten:
     """The hand-written loop on a config's data, net and optimiser, from the same initial weights."""
     device = torch.device(cfg["trainer"]["accelerator"])
     data = DataModule(cfg["data"], cfg["data_dir"], cfg["seed"])
@@ -121,7 +121,7 @@ def hand_written(cfg: dict) -> HandWritten:
         "eval_batch_size": cfg["data"]["eval_batch_size"],
     }
     if cfg["data"].get("order") is None:
-        return HandWritten(order_seed=lambda epoch: derive(cfg["seed"], "order", epoch), **settings)
+        return kind(order_seed=lambda epoch: derive(cfg["seed"], "order", epoch), **settings)
     settings |= {"each": cfg["data"]["order"]["each"], "scale": cfg["task"]["scale"]}
     return HandWrittenTriplets(order_seed=lambda epoch: derive(cfg["seed"], "together", epoch), **settings)
 

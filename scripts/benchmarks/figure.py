@@ -27,6 +27,7 @@ MEASURES = {
     "trainer_tax_cnn": Measure("training", "the same, the small CNN, batch 128", 1.03),
     "text_tax": Measure("training", "the same, the mean of texts' embeddings, batch 64", 1.1),
     "pairs_tax": Measure("training", "the same, an embedding by triplets of writers' digits, batch 256", 1.05),
+    "ddp_tax": Measure("ranks", "epoch of two ranks over one by hand with torch's DDP; MLP, batch 512", 1.1),
     "data_path": Measure("training", "epoch of softmax, batch 512: per-sample transforms over Encore", 15, True),
     "usual_lightning": Measure("training", "epoch of the MLP, batch 64: the usual Lightning over Encore", 5, True),
     "augment_tax": Measure("training", "epoch with flip, crop and erasing over without; CIFAR's shape, CNN", 1.1),

@@ -84,7 +84,9 @@ def code_of(error: OSError) -> int:
 
 
 def complain(error: EncoreError) -> int:
-    tell(f"error: {error}")
+    """Say what is wrong; an error without words has been told by another rank."""
+    if str(error):
+        tell(f"error: {error}")
     return error.code
 
 

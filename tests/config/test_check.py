@@ -117,7 +117,7 @@ def test_fractions_that_leave_nothing_to_train_on(default):
         ({"task": "binary"}, "task=binary is of two classes, and data=digits has 10 classes"),
         ({"task": "binary", "data": "exam_scores"}, "has numbers as targets: task=classification or regression"),
         ({"task": "likelihood"}, "task=likelihood learns numbers, and data=digits has classes"),
-        ({"trainer.num_nodes": 2}, "the devices of one machine"),
+        ({"trainer.num_nodes": 2}, "Encore starts processes on this machine only"),
         ({"data.folds": 5, "data.fold": 5}, "data.fold=5 must be from 0 to 4, since data.folds=5"),
         ({"data.fold": 1}, "needs data.folds, the number of folds"),
         ({"data.weights.path": "weights.npy"}, "data.bootstrap=0 turns it on"),

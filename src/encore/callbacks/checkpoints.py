@@ -88,7 +88,7 @@ class Checkpoints(Checkpoint):
     ) -> None:
         """Copy the weights that validation sees, if they may differ from the trained ones: its metrics are theirs."""
         if self.swapped and batch_idx == dataloader_idx == 0 and trainer.state.fn == "fit":
-            self.validated = copied(task)
+            self.validated = copied(trainer)
 
     def epoch_is_over(self, trainer: pl.Trainer, task: pl.LightningModule) -> bool:
         """Compare the epoch that just ended; return whether there is one to save."""
@@ -136,7 +136,7 @@ class Checkpoints(Checkpoint):
             "monitor": self.monitor if value is not None else None,
             "value": float(value) if value is not None else None,
         }
-        self.best_weights = copied(task) if self.validated is None else self.validated
+        self.best_weights = copied(trainer) if self.validated is None else self.validated
 
     def better(self, value: float, best: float | None) -> bool:
         if best is None:
@@ -195,9 +195,10 @@ class Checkpoints(Checkpoint):
             self.best_weights = state_dict["best_weights"]
 
 
-def copied(task: pl.LightningModule) -> dict[str, Tensor]:
-    """A copy of a task's weights on the CPU."""
-    return {name: tensor.detach().cpu().clone() for name, tensor in task.state_dict().items()}
+def copied(trainer: pl.Trainer) -> dict[str, Tensor]:
+    """A copy of the task's weights on the CPU; of sharded ones on the first rank, for which all have to call it."""
+    held = trainer.strategy.lightning_module_state_dict()
+    return {name: tensor.detach().cpu().clone() for name, tensor in held.items()}
 
 
 def shows_other_weights(part: Any) -> bool:

@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
-from encore.across_ranks import by_rank
+from encore.across_ranks import by_rank, greatest, settle_buckets
 from encore.callbacks.checkpoints import Checkpoints
 from encore.callbacks.gradients import gradients, restore_gradients
 from encore.callbacks.metric_states import is_plain, metric_states, restore_metrics
@@ -66,6 +66,8 @@ class Position(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Enter an epoch as if the run had never stopped; replace the signal handlers that Lightning has installed."""
         self.stop.listen()
+        if isinstance(trainer.strategy.model, DistributedDataParallel):
+            settle_buckets(trainer.strategy.model)
         if self.frozen is not None:
             freeze(task, self.frozen)
         restore_gradients(task, self.gradients)
@@ -111,7 +113,7 @@ class Position(pl.Callback):
         saver = self.checkpoints if may_save else None
         due = saver is not None and saver.due(trainer, within_epoch=uncounted == "batch")
         stopping = self.stop.asked is not None and not self.postponed
-        wish = agreed(trainer, STOP if stopping else SAVE if due else GO_ON)
+        wish = greatest(STOP if stopping else SAVE if due else GO_ON, trainer.strategy.root_device)
         if wish != GO_ON and saver is not None and uncounted == "batch" and self.logs_means(trainer, task):
             saver = None
         if wish != GO_ON and saver is not None:
@@ -234,11 +236,3 @@ def means_logged(trainer: pl.Trainer) -> bool:
     """Whether a task logs means over the epoch by itself: Lightning does not save what they are computed from."""
     results = trainer.fit_loop.epoch_loop._results.values()
     return any(result.meta.on_epoch and result.update_called for result in results)
-
-
-def agreed(trainer: pl.Trainer, wish: int) -> int:
-    """The maximum over all ranks."""
-    if trainer.world_size == 1:
-        return wish
-    value = torch.tensor(wish, device=trainer.strategy.root_device)
-    return int(trainer.strategy.reduce(value, reduce_op="max"))

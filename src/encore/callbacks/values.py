@@ -12,6 +12,7 @@ def norm(tensors: list[Any]) -> float:
     if not tensors:
         return 0.0
     each = torch._foreach_norm([tensor.detach() for tensor in tensors])
+    each = tuple(getattr(one, "full_tensor", lambda one=one: one)() for one in each)  # of weights that are sharded
     if len({(one.dtype, one.device) for one in each}) > 1:
         each = tuple(one.cpu().double() for one in each)  # Apple's GPU has no doubles
     total: Tensor = torch.linalg.vector_norm(torch.stack(each))

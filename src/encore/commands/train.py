@@ -25,6 +25,8 @@ def main() -> None:
     # Makes Hydra raise its errors instead of printing them, so that they can be explained here.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv[1:] = words(sys.argv[1:])
+    if {"-m", "--multirun"} & set(sys.argv):
+        check_one_process()
     try:
         hydra.main(version_base="1.3", config_path=str(places.engine()), config_name="train")(train)()
     except MISTAKES as mistake:
@@ -55,6 +57,17 @@ def train(cfg: "DictConfig") -> float | None:
     except Exception:  # raised by a user's model, say: never reported as a config mistake
         traceback.print_exc()
         sys.exit(ConfigError.code)
+
+
+def check_one_process() -> None:
+    """Raise ConfigError if a sweep is started by several processes."""
+    from encore.config.launched import launched
+
+    if (place := launched()) is not None:
+        raise ConfigError(
+            f"{place.by} started {place.ranks} processes, and each would start the sweep: start a sweep once; with "
+            "trainer=ddp each of its runs starts its own ranks"
+        )
 
 
 def check_single(hydra_config: Any) -> None:

@@ -6,6 +6,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from encore.config.facts import show
+from encore.config.launched import launched
 from encore.errors import NoDevice
 
 
@@ -28,7 +29,9 @@ def check_device(cfg: dict) -> None:
     there = {"gpu": lambda: apple_gpu() or cuda_devices(), "cuda": cuda_devices, "mps": apple_gpu}
     if wanted in there and not there[wanted]():
         raise NoDevice(lacking(wanted))
-    if wanted == "cuda" and device_count(cfg) > (count := cuda_devices()):
+    place = launched()  # on several machines each has its part of the devices
+    asked = place.local_ranks if place else device_count(cfg)
+    if wanted == "cuda" and asked > (count := cuda_devices()):
         raise NoDevice(f"trainer.devices={show(cfg['trainer']['devices'])}: this machine has {count} of them")
 
 
@@ -81,6 +84,6 @@ def torch_build() -> str:
 
 
 def device_count(cfg: dict) -> int:
-    """Number of processes on this machine: `devices` is a number, or a list of device numbers."""
+    """Number of a run's processes: `devices` is a number, or a list of device numbers."""
     devices = cfg["trainer"].get("devices", 1)
     return len(devices) if isinstance(devices, list) else int(devices)

@@ -126,8 +126,6 @@ def contradictions(cfg: dict) -> list[str]:
         found.append(
             f"data.name, model.name and optim.name together name the run's folder: at most {LONGEST_NAME} bytes"
         )
-    if cfg["trainer"].get("num_nodes", 1) > 1:
-        found.append("trainer.num_nodes: a run uses the devices of one machine; trainer.devices says how many")
     if look_up(cfg, "scheduler.monitor") is not MISSING and cfg["scheduler"].get("interval") == "step":
         found.append(
             f"scheduler.interval=step: {cfg['scheduler']['monitor']} is computed once per epoch, not every step"

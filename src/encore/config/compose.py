@@ -22,6 +22,7 @@ from encore.config.facts import DATA_MODULE, MISSING
 from encore.config.hints import hint, installing
 from encore.config.init_from import weights_file
 from encore.config.keys import TRAINER, references
+from encore.config.launched import fit_to_launch, ranks_started
 from encore.config.plain import canonical
 from encore.config.settings import GROUPS_OF_PARTS
 from encore.config.signature import signature
@@ -40,6 +41,7 @@ OF_PLUGINS = {"hydra/launcher": ("basic", "joblib", "submitit_local", "submitit_
 
 
 OmegaConf.register_new_resolver("cores", available_cores, replace=True)
+OmegaConf.register_new_resolver("ranks", ranks_started, replace=True)
 OmegaConf.register_new_resolver("prod", lambda numbers: math.prod(numbers), replace=True)
 
 
@@ -81,6 +83,7 @@ def resolved(cfg: DictConfig) -> dict:
     """The composed config as a resolved, checked dict of plain values."""
     values = plain_values(cfg)
     check(values, set(references(OmegaConf.to_container(cfg, resolve=False))))
+    fit_to_launch(values)
     canonical(values)
     if values.get("init_from") is not None:
         values["init_from"] = weights_file(values["init_from"], values["runs_dir"])

@@ -6,14 +6,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
+from encore.config.launched import launched
+
 CGROUPS = Path("/sys/fs/cgroup")
 MINE = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
-    """The threads that torch will use: OMP_NUM_THREADS, else the cores that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() and int(wanted) > 0 else usable_cores()
+    """The threads that torch will use: OMP_NUM_THREADS, else the cores that this process may use.
+
+    Of several processes that torchrun or srun started, those of all of them together. torchrun sets OMP_NUM_THREADS=1
+    unless told otherwise, which says nothing.
+    """
+    wanted, place = os.environ.get("OMP_NUM_THREADS", ""), launched()
+    told = int(wanted) if wanted.isdecimal() else 0
+    if place is None:
+        return told or usable_cores()
+    if told > 1:
+        return told * place.ranks
+    of_task = os.environ.get("SLURM_CPUS_PER_TASK", "") if place.by == "srun" else ""
+    return int(of_task) * place.ranks if of_task.isdecimal() else usable_cores() * place.nodes
 
 
 def usable_cores() -> int:

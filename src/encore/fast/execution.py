@@ -10,10 +10,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loops.optimization.automatic import _AutomaticOptimization
+from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.plugins import Precision
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 
+from encore.across_ranks import greatest
 from encore.fast.hooks import OWN_WAY, one_at_a_time, overridden
 from encore.fast.step import bare_step
 from encore.stopping import Stop
@@ -28,10 +31,10 @@ class Execution(_AutomaticOptimization):
     """Lightning's optimisation, extended by up to `steps_per_execution` - 1 further steps per call.
 
     The first step of a call is Lightning's own, with all its hooks; the others compute the same bits and count the
-    same. Calls end at the end of an epoch, at a validation and at the last step. A callback with hooks for every batch
-    may define `looks_every(trainer)`: None if once per call is enough, or a number, at whose multiples its
-    `on_train_batch_start` and `on_before_optimizer_step` are called, too. If any other callback or the task has such
-    hooks, every call takes one step.
+    same. Under DDP the ranks agree once a call on how many steps it takes. Calls end at the end of an epoch, at a
+    validation and at the last step. A callback with hooks for every batch may define `looks_every(trainer)`: None if
+    once per call is enough, or a number, at whose multiples its `on_train_batch_start` and `on_before_optimizer_step`
+    are called, too. If any other callback or the task has such hooks, every call takes one step.
 
     Args:
         trainer: the trainer whose loop this is installed in.
@@ -46,6 +49,7 @@ class Execution(_AutomaticOptimization):
         super().__init__(trainer)
         self.steps, self.stop, self.note_loss = steps, stop, note_loss
         self.limit = 0  # known when the first step is taken
+        self.pace: float | None = None  # seconds that a step took in the last call
         # State within a call.
         self.batch: Any = None
         self.batches: Any = None
@@ -63,6 +67,7 @@ class Execution(_AutomaticOptimization):
         self.by_step = any(schedule.interval == "step" for schedule in trainer.lr_scheduler_configs)
         # Looked up once instead of at every step: Lightning's properties cost more than a small layer.
         self.task, self.precision = trainer.lightning_module, trainer.precision_plugin
+        self.together = isinstance(trainer.strategy, DDPStrategy)
         self.plain = type(self.precision).forward_context is Precision.forward_context
         # torch's optimisers call the closure first, LBFGS repeatedly; others may do either.
         kind = type(trainer.optimizers[0])
@@ -84,12 +89,30 @@ class Execution(_AutomaticOptimization):
             self.optimizer, self.arguments, self.batches = optimizer, tuple(kwargs), self.trainer.train_dataloader
             self.take_step = bare_step(optimizer)
             self.accumulated, self.clipped = self.trainer.accumulate_grad_batches, bool(self.trainer.gradient_clip_val)
-            for _ in range(self.room()):
-                if self.stop.asked is not None or self.trainer.should_stop or time.monotonic() > until:
-                    break
-                self.step()
+            if self.together:
+                self.steps_together(until)
+            else:
+                self.steps_alone(until)
             self.batch = self.batches = self.take_step = None  # release the memory
         return output
+
+    def steps_alone(self, until: float) -> None:
+        """Take steps until the time is up, or the run is asked to stop."""
+        for _ in range(self.room()):
+            if self.stop.asked is not None or self.trainer.should_stop or time.monotonic() > until:
+                break
+            self.step()
+
+    def steps_together(self, until: float) -> None:
+        """Take as many steps as all ranks have time for, by how long the last ones took."""
+        fit = 1 if self.pace is None else int((until - time.monotonic()) / self.pace)
+        mine = 0 if self.stop.asked is not None or self.trainer.should_stop else min(self.room(), max(fit, 0))
+        number = -greatest(-mine, self.trainer.strategy.root_device)
+        began = time.monotonic()
+        for _ in range(number):
+            self.step()
+        if number:
+            self.pace = (time.monotonic() - began) / number
 
     def lightning_step(self, optimizer: Optimizer, index: int, kwargs: "OrderedDict[str, Any]") -> dict[str, Any]:
         """Process a batch Lightning's way."""
@@ -163,7 +186,8 @@ class Execution(_AutomaticOptimization):
         lr = float(optimizer.param_groups[0]["lr"])
         closure = partial(self.closure, turn, looking)
         if turn < self.accumulated - 1:
-            closure()
+            with _block_parallel_sync_behavior(self.trainer.strategy):
+                closure()
         else:
             counts.increment_ready()
             if self.calls_back:
@@ -182,8 +206,10 @@ class Execution(_AutomaticOptimization):
     def closure(self, turn: int, looking: list[pl.Callback]) -> Tensor | None:
         """Compute a batch's loss and add its gradients to those of the step's earlier batches."""
         trainer, task, optimizer = self.trainer, self.task, self.optimizer
-        if self.plain:
-            output: Any = task.training_step(*self.given().values())
+        if self.together:  # through torch's wrapper, which adds up the gradients
+            output: Any = trainer.strategy.training_step(*self.given().values())
+        elif self.plain:
+            output = task.training_step(*self.given().values())
         else:
             with self.precision.train_step_context():
                 output = task.training_step(*self.given().values())

@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.loops.fetchers import _DataLoaderIterDataFetcher
 from pytorch_lightning.profilers import PassThroughProfiler
-from pytorch_lightning.strategies import SingleDeviceStrategy
+from pytorch_lightning.strategies import DDPStrategy, SingleDeviceStrategy
 
 # Hooks that Lightning calls at every batch or step.
 EVERY_BATCH = (
@@ -19,8 +19,8 @@ OWN_WAY = ("backward", "optimizer_step", "optimizer_zero_grad", "configure_gradi
 def one_at_a_time(trainer: pl.Trainer) -> str | None:
     """Why every call is limited to one step; None if it is not."""
     task = trainer.lightning_module
-    if not isinstance(trainer.strategy, SingleDeviceStrategy):
-        return "several devices agree after every step"
+    if not isinstance(trainer.strategy, SingleDeviceStrategy) and type(trainer.strategy) is not DDPStrategy:
+        return f"{type(trainer.strategy).__name__} takes part in every step"
     if isinstance(trainer.fit_loop._data_fetcher, _DataLoaderIterDataFetcher):
         return f"{type(task).__name__}.training_step fetches its batches"
     if logs(task):

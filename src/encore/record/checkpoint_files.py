@@ -10,6 +10,7 @@ import torch
 from lightning_fabric.plugins import CheckpointIO
 from torch import Tensor
 
+from encore.across_ranks import from_first
 from encore.errors import InputError
 from encore.files import make_folder, read_json, read_whole, replace, sha256, write_json
 
@@ -27,7 +28,7 @@ class WholeFiles(CheckpointIO):
         save(checkpoint, Path(path))
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
-        return load(Path(path))
+        return from_first(lambda: load(Path(path)))
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)

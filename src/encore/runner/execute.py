@@ -4,13 +4,16 @@ import io
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.config import signature
 from encore.config.accelerator import check_device
+from encore.config.launched import Place, launched
 from encore.errors import Busy, Diverged
 from encore.files import explained
-from encore.provenance.fingerprint import Identity, identity
+from encore.provenance.fingerprint import Identity, essential, identity
+from encore.provenance.variables import counted
 from encore.record.lock import waiting_for
 from encore.record.record import Record, folder_of
 from encore.record.result import Result, readable
@@ -20,6 +23,8 @@ from encore.terminal import say
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+
+    from encore.runner.together import Group
 
 log = logging.getLogger("encore")
 
@@ -42,23 +47,58 @@ def execute(
     Raises:
         EncoreError: what stopped it; its `code` is the exit code.
     """
-    told = redirect_stdout(io.StringIO()) if silent else nullcontext()
-    announced = announcement.settings(cfg)
-    with told, explained(), Stop() as stop:
-        say(announced)  # before files are read, after which the run's folder is named
-        with Record.open(cfg, known) as record:
-            if record.result.status == "finished":
-                say(f"finished already: {record.folder} (fresh=true runs it again)")
-                return record.result
-            check_device(cfg)
-            log.debug("%s", announced)  # for train.log
-            log.info("%s", announcement.place(record.folder))
-            signature.parsed.cache_clear()  # syntax trees: 5 MB
-            from encore.runner.as_before import as_before
-            from encore.runner.training import train
+    place = launched()
+    follows = place is not None and place.rank > 0
+    told = redirect_stdout(io.StringIO()) if silent or follows else nullcontext()
+    with told, explained(), Stop(deaf=follows) as stop:
+        say(announcement.settings(cfg))  # before files are read, after which the run's folder is named
+        if place is None:
+            return recorded(cfg, stop, watchers, known)
+        return together(cfg, stop, watchers, known or identity(cfg), place)
 
-            with as_before():
-                return train(cfg, record, stop, watchers())
+
+def together(
+    cfg: dict, stop: Stop, watchers: "Callable[[], list[pl.Callback]]", known: Identity, place: Place
+) -> Result:
+    """Be one of the processes that torchrun or srun started; the first one records the run."""
+    from encore.runner.rendezvous import store_of
+    from encore.runner.together import RUNS, Group
+
+    group = Group(place, store_of(place), next(RUNS))
+    with group.ending():
+        code = {"code": known.code.digests, "packages": known.code.packages, "variables": counted(cfg)}
+        group.agree({"config": essential(cfg), **code})
+        if place.rank == 0:
+            result = recorded(cfg, stop, watchers, known, group)
+            group.tell("end", vars(result))
+            return result
+        from encore.runner.follow import follow
+
+        said = follow(cfg, group, stop)
+        return Result(**{**said, "folder": Path(said["folder"])})
+
+
+def recorded(
+    cfg: dict,
+    stop: Stop,
+    watchers: "Callable[[], list[pl.Callback]]",
+    known: Identity | None,
+    group: "Group | None" = None,
+) -> Result:
+    """Train and record a run, or return its result if it has finished."""
+    with Record.open(cfg, known) as record:
+        if record.result.status == "finished":
+            say(f"finished already: {record.folder} (fresh=true runs it again)")
+            return record.result
+        check_device(cfg)
+        log.debug("%s", announcement.settings(cfg))  # for train.log
+        log.info("%s", announcement.place(record.folder))
+        signature.parsed.cache_clear()  # syntax trees: 5 MB
+        from encore.runner.as_before import as_before
+        from encore.runner.training import train
+
+        with as_before():
+            return train(cfg, record, stop, watchers(), group)
 
 
 def result_of(cfg: dict) -> Result:

@@ -62,7 +62,7 @@ class Header(Observer):
 
     def start(self, run: Run) -> None:
         where = run.start.words if run.start else None
-        summary.before(run.cfg, run.parts.data, run.parts.task, where, run.first)
+        summary.before(run.cfg, run.parts.data, run.parts.task, run.parts.trainer, where, run.first)
 
 
 class Loggers(Observer):

@@ -20,12 +20,17 @@ from encore.config.accelerator import device_count
 from encore.config.build import build, locate, parameters, takes
 from encore.config.check import OUR_SETTINGS
 from encore.config.facts import data_target, leaves, opens_test, show
+from encore.config.launched import Place
 from encore.errors import ConfigError, EncoreError
 from encore.fast.execution import Execution
 from encore.loggers.lifecycle import build_loggers
 from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
 from encore.runner.preflight import check_accelerator, check_graphs, preflight
+from encore.runner.rendezvous import Cluster
+from encore.runner.sharded import NAME as FSDP
+from encore.runner.sharded import FullySharded, prepare_sharded
+from encore.runner.together import Group
 from encore.runner.torch_settings import allow_tf32, convolutions_channels_last, reproducible_cublas
 from encore.seeding import derive, seed_everywhere
 from encore.stopping import Stop
@@ -58,9 +63,10 @@ class Parts:
     position: Position
     stop: Stop
     several_steps: bool  # in a call of Lightning's loop
+    group: Group | None = None  # the ranks of which this is one
 
 
-def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True) -> Parts:
+def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True, group: Group | None = None) -> Parts:
     """Build everything, and find what cannot work before the first step.
 
     Args:
@@ -68,6 +74,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True) -> Parts
         folder: the run's.
         stop: what asks it to stop.
         chooses: as `preflight` takes it.
+        group: the ranks of which this is one.
 
     Raises:
         ConfigError: parts that cannot be built, or do not fit together or this machine.
@@ -85,9 +92,11 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True) -> Parts
     adapt(task, data)
     preflight(cfg, task, data, chooses)
     losses = Losses(folder)
-    trainer = build_trainer(cfg, folder, data, losses)
+    trainer = build_trainer(cfg, folder, data, losses, group.place if group else None)
     fit_to_task(trainer.callbacks, task)  # type: ignore[attr-defined]
     check_graphs(cfg, trainer)
+    if isinstance(trainer.strategy, FullySharded):
+        prepare_sharded(task, trainer.callbacks)  # type: ignore[attr-defined]
     by_place = getattr(data, "by_place", False)
     if not by_place:
         seed_loaders(data, trainer, cfg["seed"])
@@ -102,7 +111,7 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True) -> Parts
         trainer.fit_loop.epoch_loop.automatic_optimization = Execution(trainer, steps, stop, losses.add)
     # Lightning would do this only after loading a checkpoint, which would truncate its doubles to floats.
     trainer.precision_plugin.convert_module(task)
-    return Parts(data, task, trainer, losses, checkpoints, position, stop, several_steps)
+    return Parts(data, task, trainer, losses, checkpoints, position, stop, several_steps, group)
 
 
 def targets(cfg: dict) -> list[str]:
@@ -216,7 +225,7 @@ def adapt(task: pl.LightningModule, data: Any) -> None:
         )
 
 
-def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses) -> pl.Trainer:
+def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses, place: Place | None = None) -> pl.Trainer:
     """Build Lightning's Trainer, with callbacks, loggers and checkpoints in the run's folder."""
     settings = dict(cfg["trainer"])
     for ours in OUR_SETTINGS:
@@ -227,6 +236,10 @@ def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses) -> pl.Trai
         settings["limit_val_batches"] = 0
     if settings.get("deterministic") is True and settings.get("accelerator") != "cpu" and on_mps():
         settings["deterministic"] = "warn"  # some operations have no other form there, such as max pooling's gradient
+    if settings.get("strategy") == FSDP:
+        settings["strategy"] = FullySharded()
+    if place is not None and place.local_ranks != place.ranks:
+        settings |= {"devices": place.local_ranks, "num_nodes": place.nodes}
     callbacks = [losses, *build_callbacks(cfg, folder)]
     loggers = build_loggers(cfg, folder)
     try:
@@ -236,7 +249,7 @@ def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses) -> pl.Trai
             logger=loggers,
             default_root_dir=str(folder),
             # Also on SLURM, where Lightning would otherwise save and requeue the job itself.
-            plugins=[WholeFiles(), LightningEnvironment()],
+            plugins=[WholeFiles(), LightningEnvironment() if place is None else Cluster(place)],
             num_sanity_val_steps=0,
             enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
             enable_progress_bar=shows_bar(callbacks),

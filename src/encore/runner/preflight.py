@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from encore.config.accelerator import device_count, lacking
 from encore.config.monitors import against_modes, mode_by_name, watched
@@ -140,6 +141,7 @@ def one_batch(cfg: dict, task: pl.LightningModule, data: Any) -> dict[str, Any]:
             trainer = pl.Trainer(
                 **settings,
                 devices=1,
+                plugins=[LightningEnvironment()],  # alone, even if torchrun or srun started this process
                 fast_dev_run=1,
                 logger=False,
                 enable_checkpointing=False,

@@ -1,85 +1,113 @@
 """The other processes of a run on several devices of one machine: each starts from the resolved config."""
 
 import os
-import socket
 import subprocess
 import sys
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import yaml
 
 from encore.config.accelerator import device_count
-from encore.errors import ConfigError, EncoreError
+from encore.config.launched import Place
+from encore.errors import EncoreError
+from encore.record.record import Record
 from encore.stopping import Stop, ignore_signals
+
+if TYPE_CHECKING:
+    from encore.runner.together import Group
+
+HOME = "127.0.0.1"
 
 
 class Ranks:
-    """Start the ranks after the first, and end them with the run."""
+    """Start the ranks after the first, unless torchrun or srun did, and end with them.
 
-    def __init__(self, cfg: dict, folder: Path) -> None:
-        self.cfg, self.folder = cfg, folder
+    Args:
+        cfg: the run's config.
+        record: its folder.
+        group: the ranks that torchrun or srun started.
+
+    Attributes:
+        group: the ranks that the run has; None: this process is alone.
+    """
+
+    def __init__(self, cfg: dict, record: Record, group: "Group | None" = None) -> None:
+        self.cfg, self.record, self.group = cfg, record, group
+        self.starts = group is None and device_count(cfg) > 1
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.before: dict[str, str | None] = {}
 
     def __enter__(self) -> "Ranks":
-        """Tell Lightning through the environment that every rank has been started for it.
+        if self.starts:
+            from encore.runner.rendezvous import own_store
+            from encore.runner.together import Group
 
-        Raises:
-            ConfigError: something else, such as torchrun or srun, has already started several ranks.
-        """
-        self.count = device_count(self.cfg)
-        started = {name: os.environ.get(name, "1") for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS")}
-        for name, number in started.items():
-            if number != "1":
-                raise ConfigError(
-                    f"{name}={number}: this is one of several processes that were started for the run. Encore starts "
-                    "them itself: run it once, with trainer=ddp trainer.devices=…"
-                )
-        if self.count == 1:
-            return self
-        self.variables = {
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(free_port()),
-            "NODE_RANK": "0",
-            "LOCAL_RANK": "0",
-            "WORLD_SIZE": str(self.count),
-        }
-        self.before = {name: os.environ.get(name) for name in self.variables}
-        os.environ.update(self.variables)
+            store = own_store(HOME)
+            ranks = device_count(self.cfg)
+            self.group = Group(Place(0, ranks, 0, ranks, 0, 1, HOME, store.port), store)
+            self.group.ended_child, self.group.end_children = self.ended, self.kill
+        if self.group is not None:
+            self.group.last_words = lambda message: self.record.end_if_possible("failed", message)
         return self
 
     def start(self, start: Path | None) -> None:
         """Start the other ranks, at a checkpoint or from the beginning."""
-        for rank in range(1, self.count):
-            order = {"cfg": self.cfg, "folder": str(self.folder), "start": str(start) if start else None}
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "encore.runner.ranks"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                env={**os.environ, **self.variables, "LOCAL_RANK": str(rank), "PYTHONPATH": search_path()},
-                preexec_fn=ignore_signals,
-            )
-            assert process.stdin is not None
+        if self.group is None:
+            return
+        if self.starts:
+            for rank in range(1, self.group.place.ranks):
+                self.begin(rank, self.group.place)
+            self.group.begin()
+        self.group.tell("start", {"folder": str(self.record.folder.absolute()), "checkpoint": start and str(start)})
+
+    def begin(self, rank: int, first: Place) -> None:
+        """Start one rank."""
+        order = {"cfg": self.cfg, "place": {**asdict(first), "rank": rank, "local_rank": rank}}
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "encore.runner.ranks"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": search_path()},
+            preexec_fn=ignore_signals,
+        )
+        self.processes.append(process)
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, which is noticed below
             process.stdin.write(yaml.safe_dump(order).encode())
             process.stdin.close()
-            self.processes.append(process)
+
+    def ended(self) -> str | None:
+        """Say which process has ended without a word, if one has."""
+        for rank, process in enumerate(self.processes, 1):
+            if (code := process.poll()) is not None and code != 0:
+                how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+                return f"rank {rank} {how}; the same command continues the run"
+        return None
+
+    def kill(self) -> None:
+        for process in self.processes:
+            process.kill()
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the other ranks; if this one failed, they would wait for it forever."""
-        for process in self.processes:
-            if kind is not None:
-                process.kill()
-            process.wait()
-        for name, value in self.before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-        if self.count > 1:
-            leave()
+        """End the other ranks, and say which of them failed if that is why this one does."""
+        if self.group is None:
+            return
+        cause = self.group.cause(problem) if problem is not None else None
+        if self.starts:
+            if problem is None:
+                self.group.tell("end", None)
+            self.group.close(cause or problem)
+            if problem is not None:
+                self.kill()
+            for process in self.processes:
+                process.wait()
+        if cause is not None:
+            raise cause from problem
 
 
 def search_path() -> str:
@@ -87,32 +115,22 @@ def search_path() -> str:
     return os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
 
 
-def leave() -> None:
-    """Leave the process group, so that this process can run again, alone or with others."""
-    import torch.distributed
-
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def main() -> int:
-    """Be one rank: read the resolved config, fit and test; the first rank reports errors."""
+    """Be one rank of those that Encore started; the first rank reports errors."""
     order = yaml.safe_load(sys.stdin)
-    from encore.runner.training import work
+    from encore.runner.follow import follow
+    from encore.runner.rendezvous import store_of
+    from encore.runner.together import Group
 
     try:
         with Stop(deaf=True) as stop:
-            work(order["cfg"], Path(order["folder"]), Path(order["start"]) if order["start"] else None, stop)
+            place = Place(**order["place"])
+            group = Group(place, store_of(place))
+            with group.ending():
+                group.begin()
+                follow(order["cfg"], group, stop)
     except EncoreError as problem:
         return problem.code
-    finally:
-        leave()
     return 0
 
 

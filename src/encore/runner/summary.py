@@ -21,7 +21,12 @@ SPLITS = ("train", "val", "test")
 
 
 def before(
-    cfg: dict, data: Any, task: pl.LightningModule, start: str | None, first: FirstWeights | None = None
+    cfg: dict,
+    data: Any,
+    task: pl.LightningModule,
+    trainer: pl.Trainer,
+    start: str | None,
+    first: FirstWeights | None = None,
 ) -> None:
     """Print in a few lines what is known of a run once its parts are built, leaving out what it does not use."""
     notes = [f"{'':8} {note}" for note in getattr(data, "notes", ())]
@@ -29,6 +34,7 @@ def before(
         "model": of_model(cfg, task),
         "weights": first.words if first else None,
         "optim": "; ".join(of_optim(cfg)),
+        "ranks": of_ranks(cfg, data, trainer) if trainer.world_size > 1 else None,
         "start": start,
     }
     log.info("\n".join([rows({"data": "; ".join(of_data(cfg, data))}), *notes, rows(lines)]))
@@ -82,6 +88,18 @@ def batches(data: Any) -> list[str]:
     if not (hasattr(data, "train_order") and hasattr(data, "batch_size")):
         return []
     return [f"{len(data.train_order()):,} batches of {data.batch_size}"]
+
+
+def of_ranks(cfg: dict, data: Any, trainer: pl.Trainer) -> str:
+    """How many examples a step sees, over all ranks together."""
+    ranks, machines = trainer.world_size, f"{trainer.num_nodes} machine" + "s" * (trainer.num_nodes > 1)
+    said = f"{ranks} on {machines}"
+    if not hasattr(data, "batch_size"):
+        return said
+    accumulated = cfg["trainer"].get("accumulate_grad_batches", 1)
+    times = f" × {accumulated} accumulated" if accumulated > 1 else ""
+    here = f"{data.batch_size / ranks:g} a rank × {ranks} ranks{times}"
+    return f"{said}; global batch {data.batch_size * accumulated:,}: {here}"
 
 
 def resampling(recipe: dict, data: Any) -> list[str]:

@@ -10,6 +10,7 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.utilities.model_helpers import is_overridden
 
+from encore.across_ranks import from_first
 from encore.callbacks.lightning import check_before_training
 from encore.config.facts import has_test, opens_test, without_test
 from encore.errors import ConfigError, EncoreError, InputError
@@ -31,12 +32,16 @@ from encore.runner.profile import profiling
 from encore.runner.quiet import quiet
 from encore.runner.ranks import Ranks
 from encore.runner.resume import begin
+from encore.runner.sharded import FullySharded
+from encore.runner.together import Group
 from encore.runner.torch_settings import compile_net
 from encore.seeding import derive, seed_everywhere
 from encore.stopping import Stop
 
 
-def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback] = ()) -> Result:
+def train(
+    cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback] = (), group: Group | None = None
+) -> Result:
     """Train the recorded run from where it stands, test its best weights, and record the result.
 
     Args:
@@ -44,12 +49,13 @@ def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback]
         record: its folder.
         stop: what asks it to stop.
         watchers: callbacks in addition to the config's, on the first rank only; they change no bit of the result.
+        group: the ranks, if torchrun or srun started them.
 
     Raises:
         EncoreError: what stopped it.
     """
-    with quiet(), Ranks(cfg, record.folder) as ranks:
-        parts = assemble(cfg, record.folder, stop)
+    with quiet(), Ranks(cfg, record, group) as ranks:
+        parts = assemble(cfg, record.folder, stop, group=ranks.group)
         first = begin_from(cfg, parts)
         parts.trainer.callbacks.extend(watchers)  # type: ignore[attr-defined]
         check_before_training(cfg)
@@ -72,15 +78,6 @@ def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback]
                 observer.finish(run, trained)
         with stop.deferred():
             return record.finish(summary.after, **trained)
-
-
-def work(cfg: dict, folder: Path, start: Path | None, stop: Stop) -> None:
-    """The work of every rank but the first: the same fit and test, recording nothing."""
-    with quiet():
-        parts = assemble(cfg, folder, stop)
-        begin_from(cfg, parts)
-        fit(cfg, parts, start)
-        test(cfg, parts, folder / "checkpoints" / BEST)
 
 
 def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
@@ -148,9 +145,13 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
     give_back_memory()
     seed_everywhere(derive(cfg["seed"], "fit"), torch.device("cpu"))
     fast = spared(parts.trainer) if parts.several_steps else nullcontext()
+    if parts.group is not None:
+        parts.group.connect(parts.trainer.strategy)
     with profiled(cfg, parts, profile), told_to_stop(), parts.stop.deferred(), heeding(parts.stop), fast:
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
+            if isinstance(parts.trainer.strategy, FullySharded):
+                parts.trainer.strategy.gather()
         except MisconfigurationException as problem:
             raise ConfigError(f"trainer: {problem}") from problem
         except (EncoreError, OSError):
@@ -158,6 +159,8 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
         except torch._dynamo.exc.TorchDynamoException as problem:
             raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
         except Exception as problem:  # of whatever part: preflight tries each, not what they do together
+            if parts.group is not None and (cause := parts.group.cause(problem)) is not None:
+                raise cause from problem
             if has_stepped(parts.trainer):
                 raise
             raise ConfigError(
@@ -187,7 +190,7 @@ def test(cfg: dict, parts: Parts, best: Path) -> dict[str, float]:
     give_back_memory()
     parts.trainer.strategy.barrier()
     if parts.checkpoints is not None:
-        held = best_of(best)
+        held = from_first(lambda: best_of(best))
         if held["best"] != parts.checkpoints.best:
             raise InputError(f"{best} does not hold this run's best weights")
         parts.task.load_state_dict(held["state_dict"])
