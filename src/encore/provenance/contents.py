@@ -9,8 +9,9 @@ from typing import Any
 
 from encore.config.facts import look_up
 from encore.errors import InputError
-from encore.files import is_junk, sha256
-from encore.provenance import remembered
+from encore.files import is_junk
+from encore.provenance import packs, remembered
+from encore.provenance.remembered import digest_of
 from encore.terminal import counted
 
 # Settings that name a file or folder, whatever its name.
@@ -47,6 +48,9 @@ def by_content(node: Any, key: str = "") -> Any:
     A single word may also mean something else, so it is kept along with the content.
     """
     if isinstance(node, dict):
+        if (digest := packs.stated(node)) is not None:  # the same dataset, wherever it lies
+            rest = {name: value for name, value in node.items() if name not in ("path", "digest")}
+            return by_content(rest) | {"path": {"content": digest, "ending": ""}}
         return {name: by_content(value, str(name)) for name, value in node.items()}
     if isinstance(node, list):
         return [by_content(item, key) for item in node]
@@ -78,11 +82,6 @@ def tree_digest(files: Iterable[tuple[str, Path]], number: int = 1) -> str:
     for name, path in counted(files, number, "reading files"):
         digest.update(f"{name}\0{digest_of(path)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 of a file, remembered until the file changes."""
-    return remembered.value(file, "sha256", 1, lambda: sha256(file))
 
 
 def within(setting: str, place: Path) -> Iterator[tuple[str, Path]]:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from encore.files import sha256
+
 FILE = "read.sqlite"
 # Nanoseconds: a file that changed this recently could change again within the same clock tick.
 SETTLED = 2_000_000_000
@@ -56,6 +58,11 @@ def value(place: Path, what: str, version: int, read: Callable[[], str]) -> str:
     facts = place.stat()
     path = os.path.abspath(place)  # noqa: PTH100 (a tenth of the time that Path.absolute takes)
     return kept(path, what, f"{version} {facts_of(facts)}", max(facts.st_mtime_ns, facts.st_ctime_ns), read)
+
+
+def digest_of(file: Path) -> str:
+    """SHA-256 of a file, remembered until the file changes."""
+    return value(file, "sha256", 1, lambda: sha256(file))
 
 
 def facts_of(facts: os.stat_result) -> str:
