@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from encore.errors import Busy, CannotWrite, ConfigError, InputError
+from encore.terminal import counted
 
 try:
     import fcntl
@@ -32,6 +33,7 @@ OF_WRITING = (*FULL, errno.EFBIG, errno.EROFS, errno.EIO)
 # Neither follow a link, nor wait for somebody to write into a pipe. Windows has no such flags.
 UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 SMALL = 2**18  # bytes, up to which a file is hashed at once: it takes two thirds of the time
+BLOCK = 2**20
 LARGEST_JSON = 64 * 2**20  # bytes; a manifest with all of the engine's code has one or two million
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -359,7 +361,11 @@ def computed_sha256(file: Path, size: int, *_: int) -> str:
     with file.open("rb") as stream:
         if size < SMALL:
             return hashlib.sha256(stream.read()).hexdigest()
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        blocks = iter(lambda: stream.read(BLOCK), b"")
+        for block in counted(blocks, -(-size // BLOCK), f"reading {file.name}", " MiB"):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def digest(weights: "dict[str, Tensor]") -> str:

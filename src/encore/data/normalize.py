@@ -9,6 +9,7 @@ from torch import Tensor
 
 from encore.data.contract import Readable
 from encore.errors import ConfigError
+from encore.terminal import counted
 
 CHUNK = 512  # examples in float64 at a time
 
@@ -100,7 +101,8 @@ def constants(norm: dict, channels: int, setting: str) -> tuple[np.ndarray, np.n
 
 def columns(source: Readable, indices: Tensor, unit: float) -> Iterator[np.ndarray]:
     """The inputs one chunk at a time, as float64 [channels, values]."""
-    for chunk in indices.split(CHUNK):
+    chunks = indices.split(CHUNK)
+    for chunk in counted(chunks, len(chunks), "normalising"):
         values = source.read(chunk.tolist()).transpose(0, 1).flatten(1).numpy()
         if values.size:  # sequences may all be empty
             yield np.divide(values, unit, dtype=np.float64)
