@@ -21,7 +21,8 @@ from encore.data.packed import reader
 from encore.data.packed.order import by_shard
 from encore.data.packed.writer import pack
 from encore.errors import Busy, ConfigError, InputError, Preempted
-from encore.files import NotWritten, locked
+from encore.files import NotWritten
+from encore.locks import locked
 from encore.provenance.contents import by_content
 from encore.provenance.packs import INDEX
 

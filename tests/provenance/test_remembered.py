@@ -29,7 +29,7 @@ def reads(monkeypatch):
 
 def anew():
     """As in a process that begins now."""
-    held = remembered.store(str(remembered.folder()))
+    held = remembered.store(remembered.folder())
     if held is not None:
         held.close()
     remembered.store.cache_clear()
@@ -110,7 +110,7 @@ def test_two_processes_at_once_remember_all(tmp_path, later):
     )
     begun = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
     assert [one.wait() for one in begun] == [0, 0]
-    held = remembered.store(str(remembered.folder()))
+    held = remembered.store(remembered.folder())
     assert held.base.execute("SELECT COUNT(*) FROM read").fetchone() == (300,)
     assert held.base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     anew()

@@ -128,7 +128,7 @@ def kept(path: str, what: str, seen: str, changed: int, read: Callable[[], str])
         read: reads it.
     """
     path = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    held = store(str(folder()))
+    held = store(folder())
     if held is not None:
         with suppress(sqlite3.Error), held.mended():
             if (known := held.get(path, what, seen)) is not None:
@@ -141,17 +141,26 @@ def kept(path: str, what: str, seen: str, changed: int, read: Callable[[], str])
     return found
 
 
+def by_content(what: str, digest: str, read: Callable[[], str]) -> str:
+    """What `read` gives for a content of this digest, wherever it lies."""
+    return kept(digest, what, digest, 0, read)
+
+
 def folder() -> Path:
-    if given := os.environ.get("ENCORE_CACHE_DIR"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "encore"
+    """The user's cache folder."""
+    return folder_of(os.environ.get("ENCORE_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME"))
 
 
 @cache
-def store(place: str) -> Store | None:
+def folder_of(given: str | None, of_all: str | None) -> Path:
+    return Path(given) if given else Path(of_all or Path("~/.cache").expanduser()) / "encore"
+
+
+@cache
+def store(place: Path) -> Store | None:
     """The store in a folder; None if none can be created there."""
     try:
-        made = Store(Path(place))
+        made = Store(place)
     except (OSError, sqlite3.Error):
         return None
     atexit.register(made.close)

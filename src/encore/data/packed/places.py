@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from encore.data.offline import refused
 from encore.errors import ConfigError, InputError, NotHere
-from encore.files import locked
+from encore.locks import locked
 from encore.provenance import packs, remembered
 from encore.provenance.packs import INDEX, Index, Part
 from encore.terminal import draws_bars

@@ -49,6 +49,10 @@ class Packed:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    def digest(self) -> str:
+        """What was packed, as one digest."""
+        return self.index.digest
+
     def check_shape(self, shape: Sequence[int]) -> None:
         """Raise InputError if examples cannot have this shape."""
         held = self.index.shape

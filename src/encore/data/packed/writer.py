@@ -15,7 +15,8 @@ from encore.data.packed import arrow
 from encore.data.pixels import decodes, shown
 from encore.data.sources import ArraySource, MapSource
 from encore.errors import ConfigError, InputError
-from encore.files import json_of, locked, make_durable, make_folder, replace, writing
+from encore.files import json_of, make_durable, make_folder, replace, writing
+from encore.locks import locked
 from encore.provenance.packs import INDEX, VERSION
 from encore.terminal import counted
 
