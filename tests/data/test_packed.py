@@ -17,6 +17,7 @@ from served import served_from
 
 import encore
 from encore.commands import pack as command
+from encore.data import normalize
 from encore.data.packed import reader
 from encore.data.packed.order import by_shard
 from encore.data.packed.writer import pack
@@ -329,3 +330,22 @@ def test_a_run_that_is_stopped_ends_in_the_same_bits(packed, tmp_path, monkeypat
     with asked_to_stop(monkeypatch, 3), pytest.raises(Preempted):
         encore.run(parted)
     assert_same(encore.run(parted).folder, whole.folder)
+
+
+@pytest.mark.parametrize("kind", ["packed", "images"])
+def test_the_normalisation_is_fitted_once(packed, photos, tmp_path, monkeypatch, kind):
+    where = (
+        {"data": "packed", "data.path": str(packed[0])}
+        if kind == "packed"
+        else {"data": kind, "data.root": str(photos)}
+    )
+    fits = []
+    plain = normalize.fit
+    monkeypatch.setattr(normalize, "fit", lambda *given: fits.append(given[0]) or plain(*given))
+    first, again = (opened(tmp_path, **(SETTINGS | where)).normalize for _ in range(2))
+    assert torch.equal(first.center, again.center)
+    assert torch.equal(first.scale, again.scale)
+    assert fits == ["standardize"]
+    opened(tmp_path, **(SETTINGS | where | {"data.split_seed": 1}))
+    opened(tmp_path, **(SETTINGS | where | {"data.normalize": "minmax"}))
+    assert fits == ["standardize", "standardize", "minmax"]
