@@ -79,7 +79,12 @@ class PictureFolder:
 
     def check(self) -> None:
         """Raise InputError if a picture cannot be read; once, until one changes."""
-        remembered.by_content("pictures", self.digest(), lambda: check_all(self.paths) or "good")
+
+        def checked() -> str:
+            check_all(self.paths)
+            return "good"
+
+        remembered.by_content("pictures", self.digest(), checked)
 
 
 def facts(path: Path) -> tuple[int, int, int]:
