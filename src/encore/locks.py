@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from encore.errors import Busy
-from encore.files import make_folder
+from encore.files import make_folder, writing
 
 try:
     import fcntl
@@ -33,7 +33,8 @@ def locked(file: Path, waiting: str | None, busy: str | None = None) -> Iterator
     make_folder(file.parent)
     with ExitStack() as stack:
         while True:
-            lock = stack.enter_context(file.open("ab"))
+            with writing(file):
+                lock = stack.enter_context(file.open("ab"))
             if take(lock, file, waiting, busy):
                 break
         LOCKS.add(lock.fileno())

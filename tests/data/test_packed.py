@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,6 +276,8 @@ def test_nothing_is_left_of_packing_that_failed(photos, tmp_path, monkeypatch):
         patched.setattr("encore.data.packed.writer.os.fsync", full)
         with pytest.raises(NotWritten, match="No space left"):
             pack(source, tmp_path / "out", as_files=True, workers=0)
+    with pytest.raises(NotWritten, match="nowhere"):
+        pack(source, Path("/proc/nowhere"), as_files=True, workers=0)
     (photos / "a" / "broken.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"broken.png cannot be read as a picture"):
         pack(command.of_folder(str(photos), None), tmp_path / "out", as_files=True, workers=0)
