@@ -59,7 +59,7 @@ def content(path: Path) -> bytes:
 def pack(source: Any, out: Path, as_files: bool, shard_bytes: int = SHARD, workers: int = 2) -> str:
     """Write a dataset into a folder of its own; that is there whole, or not at all.
 
-    Memory: three shards, and what the workers have read ahead.
+    Memory: a few shards, and what the workers have read ahead.
 
     Args:
         source: the examples.
