@@ -59,7 +59,7 @@ STEPS = {"overfit": 2, "profile": 158, "thumbtack": 1, "proportion": 1, "likelih
 ELSEWHERE = ("experiment",)  # tests/test_experiments.py
 # Options for parts of a user's own, and those that ask for data of their own kind.
 OF_THEIR_OWN = {
-    **{("data", name): "tests/data" for name in ("arrays", "huggingface", "masks", "table")},
+    **{("data", name): "tests/data" for name in ("arrays", "huggingface", "masks", "packed", "table")},
     **{("task", name): "tests/tasks/test_supervised.py" for name in ("autoencoder", "multilabel", "segmentation")},
     ("task", "distillation"): "tests/course/test_efficient.py",
     ("optim", "schedule_free"): "tests/optim/test_newer.py",

@@ -10,7 +10,7 @@ SRC = Path(encore.__file__).parent
 ORDER = [
     {"across_ranks", "errors", "models", "seeding", "terminal"},
     {"stopping", "config", "files"},
-    {"fast", "loggers", "optim", "project", "provenance"},
+    {"fast", "locks", "loggers", "optim", "project", "provenance"},
     {"command", "data"},
     {"tasks", "record"},
     {"callbacks"},

@@ -34,6 +34,12 @@ MEASURES = {
     "views_mlp": Measure("views", "run with what TensorBoard shows over without: experiment=fashion_mnist_mlp", 1.03),
     "views_cnn": Measure("views", "the same, the small CNN on a twentieth of Fashion-MNIST, 3 epochs", 1.03),
     "first_output": Measure("processes", "what will run is said, over python -c 'import hydra'", 4),
+    "packed_reading": Measure(
+        "packing", "reading JPEGs of 64 × 64: ImageFolder with a DataLoader over packed", 1, True
+    ),
+    "packed_arrays": Measure("packing", "the same, packed as arrays", 5, True),
+    "folder_reading": Measure("packing", "the same, over Encore on the folder itself", 1, True),
+    "packed_training": Measure("packing", "epoch of the small CNN, 2 threads, packed over in memory (wall)", 1.2),
     "startup": Measure("processes", "first optimiser step over the bare imports", 0.75),
     "whole_command": Measure("processes", "python train.py over a process that imports torch and Lightning", 1.6),
     "sweep_overhead": Measure("sweeps", "a run of a sweep in one process beside its steps", 150, unit="ms"),

@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -17,11 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from encore.errors import CannotWrite, ConfigError, InputError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from encore.terminal import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +27,7 @@ OF_WRITING = (*FULL, errno.EFBIG, errno.EROFS, errno.EIO)
 # Neither follow a link, nor wait for somebody to write into a pipe. Windows has no such flags.
 UNFOLLOWED = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 SMALL = 2**18  # bytes, up to which a file is hashed at once: it takes two thirds of the time
+BLOCK = 2**20
 LARGEST_JSON = 64 * 2**20  # bytes; a manifest with all of the engine's code has one or two million
 KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
@@ -158,20 +154,6 @@ def copy_whole(source: Path, target: Path, good: Callable[[Path], bool] | None =
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(file: Path, waiting: str) -> Iterator[None]:
-    """Hold a file's lock, alone among processes; says so once where another holds it, and waits."""
-    make_folder(file.parent)
-    with file.open("ab") as lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(waiting, file=sys.stderr)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def make_durable(path: Path) -> None:
@@ -309,7 +291,11 @@ def computed_sha256(file: Path, size: int, *_: int) -> str:
     with file.open("rb") as stream:
         if size < SMALL:
             return hashlib.sha256(stream.read()).hexdigest()
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        blocks = iter(lambda: stream.read(BLOCK), b"")
+        for block in counted(blocks, -(-size // BLOCK), f"reading {file.name}", " MiB"):
+            digest.update(block)
+        return digest.hexdigest()
 
 
 def digest(weights: "dict[str, Tensor]") -> str:

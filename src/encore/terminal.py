@@ -3,6 +3,7 @@
 import codecs
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TextIO, TypeVar
 T = TypeVar("T")
 log = logging.getLogger("encore")
 shown = {"bars": True}
-MANY = 2000  # items that may take so long that a bar is worth it
+PATIENCE = 2.0  # seconds after which a bar is drawn
 
 LONGEST = 5000  # characters of a line; what a record holds may be a stranger's
 
@@ -85,14 +86,31 @@ def say(text: str) -> None:
         print(printable(text, sys.stdout), flush=True)
 
 
-def counted(items: Iterable[T], number: int, what: str, many: int = MANY) -> Iterator[T]:
-    """Items as they come; many of them with a bar, where there is a terminal."""
-    if number < many or not draws_bars():
+def counted(items: Iterable[T], number: int, what: str, unit: str = "") -> Iterator[T]:
+    """Items as they come; with a bar, where there is a terminal and they take longer than `PATIENCE`.
+
+    Args:
+        items: what is counted.
+        number: how many there are.
+        what: is done with them.
+        unit: of an item, such as ` runs`.
+    """
+    if not draws_bars():
         yield from items
         return
-    from tqdm import tqdm
+    begun, bar = time.monotonic(), None
+    try:
+        for done, item in enumerate(items):
+            if bar is not None:
+                bar.update()
+            elif time.monotonic() - begun > PATIENCE:
+                from tqdm import tqdm  # not for what is quick
 
-    yield from tqdm(items, total=number, desc=what, unit="", leave=False)
+                bar = tqdm(total=number, initial=done, desc=what, unit=unit, leave=False)
+            yield item
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 class Terminal(logging.StreamHandler):

@@ -63,7 +63,7 @@ def test_reviews_are_fetched_from_a_mirror(go, tmp_path, monkeypatch, here):
     assert code == 0, said
     assert "imdb train: 32 examples" in said
     assert "imdb test: 16 examples" in said
-    assert left(tmp_path / "data") == [".imdb.lock", ORIGINAL]
+    assert left(tmp_path / "data") == [ORIGINAL]
 
 
 def test_they_are_taken_from_a_folder_that_has_the_archive(go, tmp_path, monkeypatch):
@@ -72,14 +72,14 @@ def test_they_are_taken_from_a_folder_that_has_the_archive(go, tmp_path, monkeyp
     file.rename(tmp_path / "mine" / file.name)
     code, said = go("imdb", "--from", tmp_path / "mine")
     assert code == 0, said
-    assert left(tmp_path / "data") == [".imdb.lock", ORIGINAL]
+    assert left(tmp_path / "data") == [ORIGINAL]
 
 
 def test_they_are_taken_from_a_folder_that_has_it_unpacked(go, tmp_path):
     code, said = go("imdb", "--from", unpacked(tmp_path / "mine"))
     assert code == 0, said
     assert "imdb train: 32 examples" in said
-    assert left(tmp_path / "data") == [".imdb.lock", str(dataset.PACKED)]
+    assert left(tmp_path / "data") == [str(dataset.PACKED)]
 
 
 @pytest.mark.parametrize("what", ["altered archive", "altered folder", "nothing"])
@@ -95,7 +95,7 @@ def test_what_is_not_the_published_archive_is_not_taken(go, tmp_path, what):
     assert {"nothing": "holds no file of", "altered archive": "truncated or altered", "altered folder": "not the"}[
         what
     ] in said
-    assert left(tmp_path / "data") == [".imdb.lock"]
+    assert left(tmp_path / "data") == []
 
 
 def qmnist(folder, monkeypatch):
@@ -135,4 +135,4 @@ def test_an_altered_file_of_qmnist_is_not_taken(go, tmp_path, monkeypatch):
     code, said = go("qmnist", "--from", folder)
     assert code == 3
     assert "truncated or altered, or of another dataset" in said
-    assert left(tmp_path / "data") == [".qmnist.lock"]
+    assert left(tmp_path / "data") == []

@@ -85,7 +85,7 @@ def test_a_class_that_says_where_its_files_are_is_fetched_from_the_first_address
     data, asked = mine
     source = open_source(data["train"], data, tmp_path / "data")
     assert source.inputs.flatten().tolist() == list(CONTENT)
-    assert contents(tmp_path / "data") == {"mine/all.bin": CONTENT, ".mine.lock": b""}
+    assert contents(tmp_path / "data") == {"mine/all.bin": CONTENT}
     paths = list(dict.fromkeys(asked))
     assert paths == ["/nowhere/all.bin", "/other/all.bin", "/all.bin"]
     open_source(data["train"], data, tmp_path / "data")
@@ -97,7 +97,7 @@ def test_where_no_address_has_it_each_one_s_answer_is_told_and_nothing_is_left(m
     (tmp_path / "served" / "all.bin").unlink()
     with pytest.raises(NotHere, match=r"(?s)nowhere/all\.bin: .*404.*other/all\.bin: truncated, or another.*404"):
         open_source(data["train"], data, tmp_path / "data")
-    assert contents(tmp_path / "data") == {".mine.lock": b""}
+    assert contents(tmp_path / "data") == {}
 
 
 def test_its_file_is_found_by_its_digest_or_made_of_what_is_there(mine, tmp_path):
@@ -207,7 +207,7 @@ def test_of_ten_processes_one_fetches_and_nine_wait(served, tmp_path):
     assert [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes] == [0] * 10
     assert len(asked) == 2 * by_one
     left = {path.name for path in (tmp_path / "data").iterdir()}
-    assert left == {"KMNIST", ".kmnist.lock"}
+    assert left == {"KMNIST"}
 
 
 def test_a_file_that_was_altered_is_fetched_again_whole(served, tmp_path):

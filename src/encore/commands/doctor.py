@@ -7,6 +7,7 @@ import sys
 from encore.config import places
 from encore.errors import ConfigError
 from encore.project.health import CHECKS, PROBLEM, examine
+from encore.provenance import remembered
 from encore.terminal import harmless
 
 
@@ -18,9 +19,16 @@ def main() -> int:
         action="store_true",
         help="try on a GPU what Encore promises, and measure it: python scripts/gpu_check.py",
     )
+    parser.add_argument(
+        "--clear-digests", action="store_true", help="only forget the digests of files: all are read again"
+    )
     wanted = parser.parse_args()
     if wanted.gpu:
         return gpu_check()
+    if wanted.clear_digests:
+        there = remembered.clear(remembered.folder())
+        print(f"{remembered.folder() / remembered.FILE} {'is cleared' if there else 'does not exist'}")
+        return 0
     if unknown := [name for name in wanted.checks if name not in CHECKS]:
         parser.error(f"there is no check {unknown[0]}; choose from {', '.join(CHECKS)}")
     bad = False

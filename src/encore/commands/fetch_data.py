@@ -33,7 +33,7 @@ def fetch(cfg: dict, source: Path | None = None) -> None:
     from encore.data.fetching import verify  # torch only from here
     from encore.data.published import take
     from encore.data.sources import fetch_again, open_source
-    from encore.files import locked
+    from encore.locks import locked
 
     data, data_dir = cfg["data"], Path(cfg["data_dir"])
     name = data["name"]

@@ -10,7 +10,6 @@ from encore.errors import ConfigError, InputError
 from encore.terminal import counted, harmless
 
 PROMPT = "a sentence a line; for other models the path of a file; Ctrl-D ends"
-SEVERAL = 2  # files of which a bar shows how many are read
 
 
 def main() -> None:
@@ -61,7 +60,7 @@ def main() -> None:
         raise InputError(f"{wanted.run} predicts no class for each pixel: --masks is for segmentation")
     masks = Masks(wanted.masks, found.files) if wanted.masks else None
     problems, number = found.problems, max(1, len(lines) + len(found.files) + len(found.problems))
-    files = counted(found.files, len(found.files), "reading", many=SEVERAL)
+    files = counted(found.files, len(found.files), "reading")
     parts = [Read(lines, model.texts(lines))] if lines else examples(model, files, problems.append)
     axes = (model.config["data"].get("axes") or {}).get("targets") or []
     said: list[Row] = []

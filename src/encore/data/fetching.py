@@ -15,7 +15,8 @@ from encore.data.published import can_be_fetched, fetch, fetch_all
 from encore.errors import ConfigError, InputError, NotHere
 from encore.fast.digits import digits_file
 from encore.fast.idx import raw_files_only, reading_once
-from encore.files import locked, sha256
+from encore.files import sha256
+from encore.locks import locked
 
 log = logging.getLogger("encore")
 

@@ -20,7 +20,7 @@ from encore.data.loaders import Loader, Order, Resident, Streamed
 from encore.data.named.buckets import BucketedOrder, bucket_settings, lengths_of
 from encore.data.named.loader import Assembly, NamedLoader, example, fit_named
 from encore.data.named.named_source import NamedSource
-from encore.data.normalize import Affine, fit
+from encore.data.normalize import Affine, fit_once
 from encore.data.notes import notes
 from encore.data.placement import Placement, examples_sha256
 from encore.data.prepare import Preparation, fitted, prepared
@@ -143,7 +143,7 @@ class DataModule(pl.LightningDataModule):
             self.affines = fit_named(norm, source, self.split.train)
         else:
             shape = self.recipe["shape"] if isinstance(self.recipe["shape"], list) else source.read([0]).shape[1:]
-            self.normalize = fit(norm, source, self.split.train, tuple(shape))
+            self.normalize = fit_once(norm, source, self.split.train, tuple(shape))
         self.target_affine = fit_targets(self.recipe, source, self.split.train)
 
     def example(self, count: int = 2) -> AnyBatch:

@@ -1,14 +1,24 @@
 """Normalisation as one subtraction and one multiplication per value, fitted on the training split alone."""
 
+import hashlib
+import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import PIL
 import torch
 from torch import Tensor
 
+from encore.data import pixels
 from encore.data.contract import Readable
 from encore.errors import ConfigError
+from encore.provenance import remembered
+from encore.provenance.closure import reading_of
+from encore.terminal import counted
 
 CHUNK = 512  # examples in float64 at a time
 
@@ -56,6 +66,25 @@ def fit(
     return Affine(*(torch.from_numpy(value.astype(np.float32).reshape(view)) for value in values))
 
 
+def fit_once(norm: str | dict, source: Any, train: Tensor, shape: tuple[int, ...]) -> Affine:
+    """`fit`, remembered for pictures in files or shards: each start would otherwise decode all of them.
+
+    What is remembered holds for the same examples, split, code and decoder.
+    """
+    digest = getattr(getattr(source, "dataset", None), "digest", None)
+    if digest is None or isinstance(norm, dict):
+        return fit(norm, source, train, shape)
+    code = [reading_of(Path(str(module.__file__))).digest for module in (sys.modules[__name__], pixels)]
+    of = f"{digest()} {norm} {shape} {np.__version__} {PIL.__version__} {' '.join(code)}\n".encode()
+    key = hashlib.sha256(of + train.numpy().tobytes()).hexdigest()
+
+    def fitted() -> str:
+        found = fit(norm, source, train, shape)
+        return json.dumps([found.center.tolist(), found.scale.tolist()])  # a float's shortest text gives its bits again
+
+    return Affine(*map(torch.tensor, json.loads(remembered.by_content("normalisation", key, fitted))))
+
+
 def standardize(source: Readable, train: Tensor, unit: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sample standard deviation, each float64 [channels], in one pass over the examples."""
     count, mean, squares = 0, np.zeros(1), np.zeros(1)
@@ -100,7 +129,8 @@ def constants(norm: dict, channels: int, setting: str) -> tuple[np.ndarray, np.n
 
 def columns(source: Readable, indices: Tensor, unit: float) -> Iterator[np.ndarray]:
     """The inputs one chunk at a time, as float64 [channels, values]."""
-    for chunk in indices.split(CHUNK):
+    chunks = indices.split(CHUNK)
+    for chunk in counted(chunks, len(chunks), "normalising"):
         values = source.read(chunk.tolist()).transpose(0, 1).flatten(1).numpy()
         if values.size:  # sequences may all be empty
             yield np.divide(values, unit, dtype=np.float64)

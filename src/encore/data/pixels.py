@@ -87,17 +87,23 @@ def colours(picture: Any) -> Any:
 def check_all(paths: Sequence[Path]) -> None:
     """Raise InputError if a picture cannot be decoded; what was good is not decoded again while it is the same."""
 
-    def decoded(path: Path) -> str:
-        with opened(path) as picture:
-            picture.draft("RGB", (64, 64))  # a JPEG is read to its end all the same, in a third of the time
-            colours(picture)
-        return "good"
-
     for path in counted(paths, len(paths), "checking pictures"):
         try:
-            remembered.value(path, "picture", 1, partial(decoded, path))
+            remembered.value(path, "picture", 1, partial(decodes, path))
         except OSError as problem:
             raise InputError(f"{shown(path)} is gone, or leads nowhere: {problem.strerror}") from problem
+
+
+def decodes(path: Path) -> str:
+    """Decode a picture, as far as that is needed to know that it can be.
+
+    Raises:
+        InputError: it cannot.
+    """
+    with opened(path) as picture:
+        picture.draft("RGB", (64, 64))  # a JPEG is read to its end all the same, in a third of the time
+        colours(picture)
+    return "good"
 
 
 def shown(path: Path) -> str:

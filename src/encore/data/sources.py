@@ -25,6 +25,7 @@ from encore.data.readers.folders import PictureFolder
 from encore.errors import ConfigError, EncoreError, InputError, NotHere
 from encore.terminal import counted
 
+CHUNK = 512  # examples at a time
 TARGETS = ("targets", "labels", "target", "_labels")
 
 
@@ -60,6 +61,8 @@ class MapSource:
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """Inputs at the indices, decoded now, [k, *shape]."""
+        if hasattr(self.dataset, "read_batch"):  # a packed one
+            return torch.as_tensor(self.dataset.read_batch(indices, self.shape))
         examples = [self.example(int(index)) for index in indices]
         return torch.stack(examples) if examples else torch.empty(0, *self.shape)
 
@@ -82,11 +85,10 @@ class MapSource:
 
     def in_memory(self) -> ArraySource:
         """The same, all of it made now."""
-        every = counted(range(len(self)), len(self), "reading pictures")
-        first = self.example(0)
-        whole = first.new_empty(len(self), *self.shape)
-        for index in every:
-            whole[index] = self.example(index)
+        chunks = torch.arange(len(self)).split(CHUNK)
+        whole = self.read([0]).new_empty(len(self), *self.shape)
+        for chunk in counted(chunks, len(chunks), "reading pictures"):
+            whole[chunk] = self.read(chunk.tolist())
         return ArraySource(whole, self.targets, self.classes)
 
 
@@ -179,14 +181,16 @@ def read(dataset: Any, data: dict, whole: bool = True) -> Source:
                 f"data={name}: {type(dataset).__name__} is not a dataset: it has no targets and no examples"
             )
         found = [dataset[index][1] for index in range(len(dataset))]
-    if whole and isinstance(dataset, PictureFolder):
+    if whole and (isinstance(dataset, PictureFolder) or hasattr(dataset, "read_batch")):
         check_number(dataset.classes, classes, name)
     labels = array_of(found, name, "targets")
     if not len(labels):
         raise InputError(f"data={name} holds no examples")
     targets = numbers(labels, name) if classes is None else class_numbers(labels, classes, name)
     if not hasattr(dataset, "data"):
-        if len(shape) != 3 or shape[0] not in (1, 3):
+        if hasattr(dataset, "check_shape"):
+            dataset.check_shape(shape)
+        elif len(shape) != 3 or shape[0] not in (1, 3):
             raise InputError(
                 f"data={name} holds pictures: data.shape must be [1 or 3, height, width], not {list(shape)}"
             )

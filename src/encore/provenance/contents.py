@@ -9,8 +9,9 @@ from typing import Any
 
 from encore.config.facts import look_up
 from encore.errors import InputError
-from encore.files import is_junk, sha256
-from encore.provenance import remembered
+from encore.files import is_junk
+from encore.provenance import packs, remembered
+from encore.provenance.remembered import digest_of
 from encore.terminal import counted
 
 # Settings that name a file or folder, whatever its name.
@@ -41,20 +42,31 @@ def place_of(key: str, value: Any) -> Path | None:
         return None
 
 
-def by_content(node: Any, key: str = "") -> Any:
+def by_content(node: Any, key: str = "", known: dict[Path, str] | None = None) -> Any:
     """A config with the contents of files and folders in place of their names.
 
     A single word may also mean something else, so it is kept along with the content.
+
+    Args:
+        node: the config, or a part of it.
+        key: of the part.
+        known: contents that were found already: several settings may name one folder.
     """
+    known = {} if known is None else known
     if isinstance(node, dict):
-        return {name: by_content(value, str(name)) for name, value in node.items()}
+        if (digest := packs.stated(node)) is not None:  # the same dataset, wherever it lies
+            rest = {name: value for name, value in node.items() if name not in ("path", "digest")}
+            return by_content(rest, key, known) | {"path": {"content": digest, "ending": ""}}
+        return {name: by_content(value, str(name), known) for name, value in node.items()}
     if isinstance(node, list):
-        return [by_content(item, key) for item in node]
+        return [by_content(item, key, known) for item in node]
     place = place_of(key, node)
     if place is None:
         return node
     alone = key not in NAMES and not set("/\\.") & set(node)
-    return {"content": content(place), "ending": place.suffix, **({"text": node} if alone else {})}
+    if place not in known:
+        known[place] = content(place)
+    return {"content": known[place], "ending": place.suffix, **({"text": node} if alone else {})}
 
 
 def content(place: Path) -> str:
@@ -78,11 +90,6 @@ def tree_digest(files: Iterable[tuple[str, Path]], number: int = 1) -> str:
     for name, path in counted(files, number, "reading files"):
         digest.update(f"{name}\0{digest_of(path)}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def digest_of(file: Path) -> str:
-    """SHA-256 of a file, remembered until the file changes."""
-    return remembered.value(file, "sha256", 1, lambda: sha256(file))
 
 
 def within(setting: str, place: Path) -> Iterator[tuple[str, Path]]:

@@ -17,6 +17,7 @@ from encore.files import read_json
 from encore.provenance.former_names import present
 from encore.record.reading import MANIFEST, refuse, settings
 from encore.record.result import Result
+from encore.terminal import counted
 
 FACTS: dict[str, Callable[[Result], Any]] = {
     "started": lambda run: run.started[:16].replace("T", " "),
@@ -112,7 +113,8 @@ class Runs:
         for name in names:
             if name in FACTS or name in metrics or not self.found:
                 continue
-            known = {setting for run in self.found for setting in self.settings(run)}
+            runs = counted(self.found, len(self.found), "reading settings", " runs")
+            known = {setting for run in runs for setting in self.settings(run)}
             if name not in known:
                 near = suggestion(name, {*FACTS, *metrics, *known})
                 raise ConfigError(f"no run has {name}{near or ', which is no setting, metric or fact of a run'}")

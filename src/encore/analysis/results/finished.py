@@ -5,15 +5,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from encore.analysis.results.altered import altered
 from encore.analysis.results.run_table import ABSENT, Table, mixture, ordered, read
 from encore.analysis.results.runs import folders_of, unfinished
 from encore.errors import InputError
 from encore.record import seal
 from encore.record.result import Result
-from encore.terminal import tell_left_out
+from encore.terminal import counted, tell_left_out
 
 
 def finished(given: Iterable[Path], least: int = 2, alike: bool = False) -> tuple[Table, list[str]]:
@@ -75,7 +73,7 @@ def of_each(
         InputError: fewer than `least` are left.
     """
     found, places, problems = [], [], []
-    for place, run in enumerate(tqdm(table.runs, what, unit=" runs", leave=False, disable=None)):
+    for place, run in enumerate(counted(table.runs, len(table.runs), what, " runs")):
         try:
             found.append(find(run))
             places.append(place)

@@ -7,6 +7,7 @@ from pathlib import Path
 from encore.config.named_runs import find
 from encore.errors import InputError
 from encore.record.result import Result
+from encore.terminal import counted
 
 
 def folders_of(given: Path) -> list[Path]:
@@ -52,7 +53,8 @@ def results(folder: Path) -> tuple[list[Result], list[str]]:
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
     read, unreadable = [], []
-    for path in find(folder):
+    folders = list(find(folder))
+    for path in counted(folders, len(folders), "reading", " runs"):
         try:
             read.append(Result.read(path))
         except InputError as problem:

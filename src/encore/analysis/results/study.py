@@ -5,8 +5,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from encore.analysis.results.groups import ALL_PAIRS, Group, Pair, groups, pairs
 from encore.analysis.results.report import Report
 from encore.analysis.results.report_figures import intervals, learning_curves, slices
@@ -15,7 +13,7 @@ from encore.analysis.results.runs import below
 from encore.config.directions import lower_is_better
 from encore.errors import InputError
 from encore.record import seal
-from encore.terminal import tell_left_out
+from encore.terminal import counted, tell_left_out
 
 MANY = 8  # from this many groups on, they are sorted best first
 SHOWN = 10  # maximum number of differing files to name
@@ -38,7 +36,7 @@ def report_on(
         ConfigError: `by` names no setting.
     """
     folders, empty = below(given)
-    table, left_out = read(tqdm(folders, "reading", unit=" runs", leave=False, disable=None))
+    table, left_out = read(counted(folders, len(folders), "reading", " runs"))
     left_out = empty + left_out
     tell_left_out(left_out)
     if not table.runs:

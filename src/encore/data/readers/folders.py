@@ -9,6 +9,8 @@ import numpy as np
 from encore.data.pixels import as_array, check_all, opened, printable, shown
 from encore.errors import InputError, NotHere
 from encore.files import is_junk
+from encore.provenance import remembered
+from encore.provenance.contents import content
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -48,6 +50,7 @@ class PictureFolder:
                 f"{shown(folder)} has classes without pictures: {', '.join(empty)}\n"
                 f"pictures end in {', '.join(ENDINGS)}"
             )
+        self.root = folder
         self.paths = [path for name in names for path in found[name]]
         self.targets = [number for number, name in enumerate(names) for _ in found[name]]
         self.seen = [facts(path) for path in self.paths]
@@ -70,9 +73,18 @@ class PictureFolder:
         with opened(path) as picture:
             return as_array(picture, channels, size)
 
+    def digest(self) -> str:
+        """What the folder holds, as one digest."""
+        return content(self.root)
+
     def check(self) -> None:
-        """Raise InputError if a picture cannot be read."""
-        check_all(self.paths)
+        """Raise InputError if a picture cannot be read; once, until one changes."""
+
+        def checked() -> str:
+            check_all(self.paths)
+            return "good"
+
+        remembered.by_content("pictures", self.digest(), checked)
 
 
 def facts(path: Path) -> tuple[int, int, int]:
