@@ -17,6 +17,7 @@ from encore.fast.memory import give_back_memory
 from encore.fast.spared import spared
 from encore.files import digest
 from encore.loggers.lifecycle import closing
+from encore.population.population import Companion, Population
 from encore.record.checkpoint_files import BEST, weights
 from encore.record.checkpoint_files import best as best_of
 from encore.record.record import Record
@@ -52,6 +53,8 @@ def train(cfg: dict, record: Record, stop: Stop, watchers: Sequence[pl.Callback]
         parts = assemble(cfg, record.folder, stop)
         first = begin_from(cfg, parts)
         parts.trainer.callbacks.extend(watchers)  # type: ignore[attr-defined]
+        if cfg.get("population") and not any(isinstance(each, Companion) for each in watchers):
+            parts.trainer.callbacks.append(Population(cfg["population"]).companion())  # type: ignore[attr-defined]
         check_before_training(cfg)
         with closing(parts.trainer.loggers):
             run, told = Run(cfg, record, parts, begin(record, parts.position), first), observers(ranks)

@@ -42,17 +42,15 @@ class Updates(View):
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Measure the next step; where a task takes its steps itself, a run may be resumed before the first."""
-        every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
-        if (
-            task.automatic_optimization
-            and index == 0
-            and trainer.current_epoch % every == 0
-            and trainer.optimizers
-            and trainer.is_global_zero
-        ):
+        if task.automatic_optimization and index == 0 and trainer.optimizers and self.due(trainer):
             optimizer, step = trainer.optimizers[0], trainer.global_step
             if layers := measured(task, optimizer):
                 measure_next(optimizer, list(layers.values()), lambda found: self.note(trainer, step, layers, found))
+
+    def due(self, trainer: pl.Trainer) -> bool:
+        """Whether the epoch is one of those whose first step is measured."""
+        every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
+        return trainer.current_epoch % every == 0 and trainer.is_global_zero
 
     def note(self, trainer: pl.Trainer, step: int, layers: dict[str, Tensor], found: list[float]) -> None:
         known = {f"updates/{name}": each for name, each in zip(layers, found, strict=True) if math.isfinite(each)}
