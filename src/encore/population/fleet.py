@@ -1,16 +1,17 @@
 """The training of all members of a population, epoch by epoch and step by step."""
 
+import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from encore.callbacks.checkpoints import SHARE
 from encore.callbacks.losses import EVERY, advice
 from encore.callbacks.norms import Norms
+from encore.data.loaders import Order
 from encore.errors import Diverged, EncoreError
 from encore.population.member import Member
 from encore.population.network import Network
@@ -21,6 +22,14 @@ from encore.seeding import derive, seed_generators
 # Numbers that torch's kernels may handle in another way at the end of a tensor: at least as many are a copy's.
 TAIL = 32
 KEPT = 2**24  # numbers of validation batches that are kept between epochs: 64 MB
+
+
+class Pass(NamedTuple):
+    """A batch of each of some members, stacked: inputs and targets [rows, n, …]."""
+
+    members: list[Member]
+    inputs: Tensor
+    targets: Tensor
 
 
 class Fleet:
@@ -59,6 +68,10 @@ class Fleet:
             for split in ("train", "val")
         }
         self.random = bool(self.network.dropouts or self.task.weight_noise or self.task.augmentations)
+        orders = [member.order for member in self.members]
+        self.constant = not self.random and all(type(each) is Order and each.seed is None for each in orders)
+        self.kept: dict[int, dict[Member, Any]] = {}  # batches by index, where all epochs have the same
+        self.passes: dict[tuple[int, tuple[int, ...]], list[Pass]] = {}
         self.by_step = any(config.interval == "step" for config in self.trainer.lr_scheduler_configs)
         self.log_every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         norms = first.part(Norms)
@@ -86,7 +99,11 @@ class Fleet:
     def epoch(self, members: list[Member]) -> None:
         """Train and validate one epoch of each."""
         for member in members:
-            member.begin_epoch()
+            if self.constant and member in self.kept.get(0, {}):
+                member.data.note(member.epoch, member.order.indices)
+            else:
+                member.begin_epoch()
+        self.sums = torch.zeros(self.rows, device=self.device)  # of losses, finite as long as they are
         self.blocks = blocks(members)
         longest = max(member.batches_per_epoch for member in members)
         for index in range(longest):
@@ -107,7 +124,8 @@ class Fleet:
         for member, values in means.items():
             try:
                 member.metrics.update(values)
-                member.losses.on_validation_end(member.trainer, member.task)
+                if "val/loss" in values and not math.isfinite(values["val/loss"]):
+                    member.losses.on_validation_end(member.trainer, member.task)
                 member.end_epoch(values)
                 member.choose(self.slabs)
             except EncoreError as problem:
@@ -121,18 +139,15 @@ class Fleet:
 
     def step(self, members: list[Member], index: int) -> None:
         """Take a step on each member's next batch."""
-        given = {member: next(member.batches) for member in members}
+        given = self.given(members, index)
         looking = []
         for member in members:
             if index == 0 or member.steps % self.log_every == 0:
                 member.log({"optim/lr": member.lr}, member.steps)
-            if index == 0:
-                if member.lookers:
-                    member.pull(self.slabs)
-                    if member.look(given[member]):
-                        looking.append(member)
+            if index == 0 and member.lookers and member.look(given[member], self.slabs):
+                looking.append(member)
         batches, masks, noise = self.prepared(given, index)
-        losses = self.gradients(batches, masks, noise)
+        losses = self.gradients(self.passes_of(batches, index), masks, noise)
         for member in looking:
             member.looked(given[member], batches[member][0], self.slabs)
         self.log_norms(members)
@@ -143,6 +158,7 @@ class Fleet:
                 slab.step(first, end, group, example.steps)
         self.tell_updates(measured)
         self.unseen.append((losses, members))
+        self.sums += losses
         self.log_losses(losses, members)
         for member in members:
             member.steps += 1
@@ -152,6 +168,32 @@ class Fleet:
             self.blocks = blocks(self.active)
         if len(self.unseen) >= EVERY:
             self.look()
+
+    def given(self, members: list[Member], index: int) -> dict[Member, Any]:
+        """The next batch of each member."""
+        if not self.constant:
+            return {member: next(member.batches) for member in members}
+        kept = self.kept.setdefault(index, {})
+        for member in members:
+            if member not in kept:
+                kept[member] = next(member.batches)
+        return {member: kept[member] for member in members}
+
+    def passes_of(self, batches: dict[Member, Any], index: int) -> list[Pass]:
+        """The passes that a step takes: one for all batches of one length."""
+        key = index, tuple(member.row for member in batches)
+        if key in self.passes:
+            return self.passes[key]
+        by_shape: dict[Any, list[Member]] = {}
+        for member, (inputs, targets) in batches.items():
+            by_shape.setdefault((inputs.shape, targets.shape), []).append(member)
+        found = [
+            Pass(members, *(self.stacked({member: batches[member][part] for member in members}) for part in (0, 1)))
+            for members in by_shape.values()
+        ]
+        if self.constant:
+            self.passes[key] = found
+        return found
 
     def prepared(
         self, given: dict[Member, Any], index: int
@@ -171,25 +213,18 @@ class Fleet:
         return batches, masks, noise
 
     def gradients(
-        self, batches: dict[Member, Any], masks: dict[Member, list[Tensor]], noise: dict[Member, list[Tensor]]
+        self, passes: list[Pass], masks: dict[Member, list[Tensor]], noise: dict[Member, list[Tensor]]
     ) -> Tensor:
-        """Compute the gradients of all members' losses; returns the losses, [rows].
-
-        Batches of different lengths take one pass each, always of all rows.
-        """
-        by_shape: dict[Any, list[Member]] = {}
-        for member, (inputs, targets) in batches.items():
-            by_shape.setdefault((inputs.shape, targets.shape), []).append(member)
+        """Compute the gradients of all members' losses, in passes of all rows; returns the losses, [rows]."""
         losses = torch.zeros(self.rows, device=self.device)
-        kept = [slab.gradients.clone() for slab in self.slabs] if len(by_shape) > 1 else []
-        for members in by_shape.values():
-            inputs, targets = (self.stacked({m: batches[m][part] for m in members}) for part in (0, 1))
+        kept = [slab.gradients.clone() for slab in self.slabs] if len(passes) > 1 else []
+        for members, inputs, targets in passes:
             of_layers = [
                 self.stacked({m: masks[m][layer] for m in members}) for layer in range(len(self.network.dropouts))
             ]
             passed = self.network.step(self.weights(noise, members), inputs, targets, of_layers)
             torch._foreach_copy_(self.of_leaves, passed.gradients)
-            rows = None if len(by_shape) == 1 else [member.row for member in members]
+            rows = None if len(passes) == 1 else [member.row for member in members]
             self.scores["train"].update(passed, inputs.shape[1], rows)
             if rows is None:
                 return passed.losses
@@ -211,9 +246,7 @@ class Fleet:
         if not noise:
             return list(self.leaves.values())
         names = [f"net.{name}" for name, _ in self.task.net.named_parameters()]
-        added = {
-            name: self.stacked({m: noise[m][place] for m in members}) for place, name in enumerate(names)
-        }
+        added = {name: self.stacked({m: noise[m][place] for m in members}) for place, name in enumerate(names)}
         return [leaf + self.task.weight_noise * added[name] for name, leaf in self.leaves.items()]
 
     def log_norms(self, members: list[Member]) -> None:
@@ -255,13 +288,13 @@ class Fleet:
         if not measured:
             return
         ratios = {
-            name.removeprefix("net.").removesuffix(".weight"): norms(self.leaves[name].detach() - before) / norms(before)
+            name.removeprefix("net.").removesuffix(".weight"): norms(self.leaves[name].detach() - before)
+            / norms(before)
             for name, before in measured["before"].items()
         }
         found = torch.stack(list(ratios.values())).cpu()
         for member in measured["members"]:
-            member.flush()
-            member.updates.note(member.trainer, member.steps, dict.fromkeys(ratios), found[:, member.row].tolist())
+            member.log(member.updates.kept(ratios, found[:, member.row].tolist()), member.steps)
 
     def log_losses(self, losses: Tensor, members: list[Member]) -> None:
         due = [each for each in members if each.steps % self.log_every == 0]
@@ -272,14 +305,11 @@ class Fleet:
 
     def check(self, members: list[Member]) -> None:
         """End members whose losses or weights are not finite."""
-        finite = torch.ones(self.rows, dtype=torch.bool, device=self.device)
-        for losses, _ in self.unseen:
-            finite &= losses.isfinite()
-        if not bool(finite.all()):
+        if not math.isfinite(float(self.sums.sum())):
             self.look()
-        whole = torch.stack([torch.linalg.vector_norm(slab.weights, dim=1) for slab in self.slabs]).isfinite().all(0)
-        if not bool(whole.all()):
-            sound = whole.tolist()
+        sizes = torch.stack([torch.linalg.vector_norm(slab.weights, dim=1) for slab in self.slabs])
+        if not math.isfinite(float(sizes.sum())):
+            sound = sizes.isfinite().all(0).tolist()
             for member in members:
                 if member.active and not sound[member.row]:
                     self.look()
@@ -334,7 +364,9 @@ class Fleet:
         stop = next((each.position.stop for each in self.members if each.position.stop.asked is not None), None)
         first = self.members[0].checkpoints
         since = time.monotonic() - self.saved
-        due = first is not None and since >= (first.min_seconds_between and max(first.min_seconds_between, self.cost / SHARE))
+        due = first is not None and since >= (
+            first.min_seconds_between and max(first.min_seconds_between, self.cost / SHARE)
+        )
         if not active or not (due or stop is not None):
             return
         self.look()
@@ -358,10 +390,13 @@ def blocks(members: Sequence[Member]) -> list[tuple[int, int, Member]]:
     found: list[tuple[int, int, Member]] = []
     before: Any = None
     for member in members:
-        settings = [
-            {name: value for name, value in group.items() if name != "params"}
-            for group in member.optimizer.param_groups
-        ], member.steps
+        settings = (
+            [
+                {name: value for name, value in group.items() if name != "params"}
+                for group in member.optimizer.param_groups
+            ],
+            member.steps,
+        )
         if found and found[-1][1] == member.row and settings == before:
             found[-1] = (found[-1][0], member.row + 1, found[-1][2])
         else:

@@ -1,5 +1,6 @@
 """One run of a population: what Lightning knows of it, and what it leaves."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,14 +14,16 @@ from encore.callbacks.checkpoints import Checkpoints
 from encore.callbacks.losses import Losses
 from encore.callbacks.position import Position
 from encore.callbacks.seeds import Seeds
-from encore.callbacks.values import log_step
 from encore.callbacks.views.augmentation import Augmentation
 from encore.callbacks.views.gap import Gap
-from encore.callbacks.views.histograms import Histograms
+from encore.callbacks.views.histograms import Histograms, chosen
 from encore.callbacks.views.updates import Updates
+from encore.data.loaders import Order
 from encore.errors import EncoreError
 from encore.population.slab import Slab
 from encore.tasks.supervised import Supervised
+
+ROWS, SECONDS = 256, 1.0  # of logged values that wait for the loggers, and how long
 
 
 class Member:
@@ -55,13 +58,22 @@ class Member:
         self.problem: BaseException | None = None
         self.active = True
         self.batches: Iterator[Any] = iter(())
-        self.waiting: dict[str, Any] = {}
+        self.rows: list[tuple[int, dict[str, float]]] = []
+        self.flushed = time.monotonic()
+        histograms = self.part(Histograms)
+        self.looks_at = set() if histograms is None else chosen(trainer)
 
     def parts(self, kind: type) -> list[Any]:
         return [each for each in self.trainer.callbacks if isinstance(each, kind)]  # type: ignore[attr-defined]
 
     def part(self, kind: type) -> Any:
         return next(iter(self.parts(kind)), None)
+
+    @property
+    def order(self) -> Order:
+        """Of the training examples."""
+        found: Order = self.loader.order
+        return found
 
     def begin_epoch(self) -> None:
         """Stand at the first batch of an epoch."""
@@ -73,17 +85,23 @@ class Member:
         return float(self.optimizer.param_groups[0]["lr"])
 
     def log(self, values: dict[str, float], step: int) -> None:
-        """Log values at a step; those of one step are logged together."""
-        if self.waiting and self.waiting["step"] != step:
-            self.flush()
-        self.waiting = {"step": step, **self.waiting, **values}
+        """Log values at a step; they wait until there are many, or for a moment."""
+        if self.rows and self.rows[-1][0] == step:
+            self.rows[-1][1].update(values)
+        elif values:
+            if len(self.rows) >= ROWS or time.monotonic() - self.flushed > SECONDS:
+                self.flush()
+            self.rows.append((step, {**values, "epoch": self.epoch}))
 
     def flush(self) -> None:
         """Let the loggers have what is waiting."""
-        step = self.waiting.pop("step", None)
-        if step is not None:
-            log_step(self.trainer, self.waiting, step)
-        self.waiting = {}
+        for logger in self.trainer.loggers:
+            if hasattr(logger, "log_all"):
+                logger.log_all(self.rows)
+            else:
+                for step, values in self.rows:
+                    logger.log_metrics(values, step=step)
+        self.rows, self.flushed = [], time.monotonic()
 
     def schedule(self, interval: str, index: int, plateau: bool) -> None:
         """Let the schedules of an interval step that are due.
@@ -102,18 +120,16 @@ class Member:
 
     def end_epoch(self, values: dict[str, Any]) -> None:
         """Finish an epoch with its means: stop early, step schedules, log and count."""
-        last = self.steps - 1
+        last, numbers = self.steps - 1, {name: float(value) for name, value in values.items()}
         self.count_steps()
-        self.log({name: float(value) for name, value in values.items() if name.startswith("val/")}, last)
-        if self.gap is not None:
-            self.flush()
-            self.gap.on_train_epoch_end(self.trainer, self.task)
-        self.log({name: float(value) for name, value in values.items() if not name.startswith("val/")}, last)
+        self.log({name: value for name, value in numbers.items() if name.startswith("val/")}, last)
+        if self.gap is not None and "val/loss" in numbers:
+            self.log(self.gap.values(self.trainer, numbers), last)
+        self.log({name: value for name, value in numbers.items() if not name.startswith("val/")}, last)
         for each in self.early_stopping:
             each.on_validation_end(self.trainer, self.task)
             each.on_train_epoch_end(self.trainer, self.task)
         self.schedule("epoch", self.epoch, plateau=True)
-        self.flush()
         self.epoch += 1
         count(self.loop.epoch_progress, self.epoch, self.epoch)
 
@@ -154,6 +170,7 @@ class Member:
         """Write a checkpoint."""
         if self.checkpoints is None:
             return
+        self.flush()
         self.give_back(slabs)
         if self.epoch > self.checkpoints.whole:
             self.checkpoints.whole = self.epoch
@@ -162,10 +179,15 @@ class Member:
 
     def end(self, problem: EncoreError | None = None) -> None:
         """Train no further."""
+        self.flush()
         self.active, self.problem = False, problem
 
-    def look(self, batch: Any) -> bool:
+    def look(self, batch: Any, slabs: list[Slab]) -> bool:
         """Let what looks at the first step of an epoch begin; returns whether there is anything to see."""
+        if self.steps and self.epoch not in self.looks_at:
+            return False
+        self.flush()
+        self.pull(slabs)
         for each in self.lookers:
             each.on_train_batch_start(self.trainer, self.task, batch, 0)
         return any(getattr(each, "armed", False) or getattr(each, "watch", None) is not None for each in self.lookers)

@@ -12,6 +12,7 @@ from encore.config.combinations import Job, combinations, parsed, varying
 from encore.config.facts import leaves
 from encore.config.suggestion import suggestion
 from encore.errors import ConfigError
+from encore.sweep.composing import Composing
 from encore.sweep.final_report import report
 from encore.sweep.launch import launching
 from encore.sweep.place import Setup
@@ -33,10 +34,11 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     jobs = combinations(parsed(setup.loader, words))
     names: set[str] = set()
     labels = varying(jobs) if len(jobs) > 1 else [[]]
+    composing = Composing(setup.loader, setup.config)
     for job, label in zip(
         tqdm(jobs, "composing", unit=" runs", leave=False, disable=None, delay=1), labels, strict=True
     ):
-        config = composed(setup, job)
+        config = composed(composing, job)
         check_rate(config, [word.partition("=")[0] for word in label])
         names |= dict(leaves(config)).keys()
     check_by(settings.by, names)
@@ -54,10 +56,9 @@ def grid(setup: Setup, words: Sequence[str], settings: Settings) -> None:
     launch.end(max((outcome.code for outcome in outcomes), default=0))
 
 
-def composed(setup: Setup, job: Job) -> dict[str, Any]:
+def composed(composing: Composing, job: Job) -> dict[str, Any]:
     """A run's config, neither resolved nor checked: composition errors are found before the first run."""
-    config = setup.loader.load_sweep_config(setup.config, list(job))
-    held: Any = OmegaConf.to_container(config, resolve=False)
+    held: Any = OmegaConf.to_container(composing.of(job), resolve=False)
     del held["hydra"]
     return held
 

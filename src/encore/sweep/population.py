@@ -3,7 +3,7 @@
 import copy
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -22,15 +22,11 @@ from encore.population.population import Population
 from encore.population.refusals import against_config
 from encore.provenance.fingerprint import computing, hash_of
 from encore.sweep import pruning
+from encore.sweep.composing import VALUES, Composing
 from encore.sweep.job import attempt
 from encore.sweep.outcome import Outcome
 from encore.sweep.trial import tried
 
-# Settings in which runs may differ that train together: each has its own data, weights and settings of the optimiser.
-FREE = (
-    "seed", "optim.lr", "optim.weight_decay", "data.bootstrap", "data.fold", "data.split_seed", "data.weights.path",
-    "task.init_seed", "task.init_skip", "model.weight", "model.bias", "model.start",
-)  # fmt: skip
 DECIDED = "population.json"
 
 
@@ -48,6 +44,7 @@ class Launch:
         if members != "auto" and not (isinstance(members, int) and members >= 1):
             raise ConfigError(f"hydra.launcher.members must be auto or a number, at least 1, not {members}")
         self.context, self.config, self.task, self.members = context, config, task, members
+        self.composing = Composing(context.config_loader, config)
         self.exchange = Path(config.hydra.sweep.dir)
         self.outcomes: dict[int, Outcome] = {}
 
@@ -58,7 +55,7 @@ class Launch:
         groups: dict[str, dict[int, dict]] = {}
         for number, config in configs.items():
             known = self.plain(config, number)
-            key = str(number) if known is None else hash_of(without(computing(known), FREE))
+            key = str(number) if known is None else hash_of(without(computing(known), VALUES))
             groups.setdefault(key, {})[number] = known or {}
         returned: dict[int, JobReturn] = {}
         for key, group in groups.items():
@@ -71,7 +68,7 @@ class Launch:
 
     def composed(self, overrides: Sequence[str], number: int) -> DictConfig:
         """A job's config, with Hydra's part."""
-        config: DictConfig = self.context.config_loader.load_sweep_config(self.config, list(overrides))
+        config = self.composing.of(overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         return config

@@ -93,7 +93,7 @@ class Trial(Companion):
                 self.measure()
             except EncoreError:
                 raise
-            except Exception as problem:  # of a net that vmap cannot take
+            except (RuntimeError, ValueError, TypeError, LookupError) as problem:  # of a net that vmap cannot take
                 self.reason = f"{type(self.task).__name__} or its net cannot be batched: {first_line(problem)}"
 
     def measure(self) -> None:
@@ -140,7 +140,7 @@ def step_together(fleet: Fleet, member: Member, batch: Any) -> None:
 
 def take_step(fleet: Fleet, member: Member, batch: Any) -> None:
     batches, masks, noise = fleet.prepared({member: batch}, 0)
-    fleet.gradients(batches, masks, noise)
+    fleet.gradients(fleet.passes_of(batches, 0), masks, noise)
     fleet.clip()
     for slab, group in zip(fleet.slabs, member.optimizer.param_groups, strict=True):
         slab.step(0, fleet.rows, group, 1)

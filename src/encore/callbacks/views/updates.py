@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,15 @@ class Updates(View):
         return trainer.current_epoch % every == 0 and trainer.is_global_zero
 
     def note(self, trainer: pl.Trainer, step: int, layers: dict[str, Tensor], found: list[float]) -> None:
+        if known := self.kept(layers, found):
+            log_step(trainer, known, step)
+
+    def kept(self, layers: Iterable[str], found: list[float]) -> dict[str, float]:
+        """What there is to log of a step's ratios by layers."""
         known = {f"updates/{name}": each for name, each in zip(layers, found, strict=True) if math.isfinite(each)}
         if known:
             self.ratios.append(float(np.median(list(known.values()))))
-            log_step(trainer, known, step)
+        return known
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not trainer.is_global_zero or planned_steps(trainer) < SHORT:
