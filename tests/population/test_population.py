@@ -1,13 +1,11 @@
-"""Runs that train together: each is as if it ran alone, and depends on how many they are and on nothing else of them."""
+"""Runs that train together: each is as if it ran alone, and depends on nothing of the others but their number."""
 
 import json
 import os
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from encore.callbacks.losses import read
 from encore.config.compose import config_from
@@ -96,3 +94,77 @@ def test_a_member_follows_its_run_alone_and_depends_on_no_other(tmp_path, name):
     for what in ("weights_sha256", "losses_sha256", "metrics", "best", "epochs", "steps"):
         assert getattr(member, what) == getattr(again, what)
     assert member.fingerprint == again.fingerprint != alone.fingerprint
+
+
+@pytest.mark.slow
+def test_folds_of_unequal_size_and_rates_train_together(tmp_path):
+    settings = {"data.folds": 3, "data.batch_size": 32, "data.fraction": 0.21}
+    several = [{"data.fold": 0}, {"data.fold": 1, "optim.lr": 0.01}, {"data.fold": 2, "optim.weight_decay": 0.1}]
+    members = together([config(tmp_path, "together", **settings, **each) for each in several])
+    for member, each in zip(members, several, strict=True):
+        alone = execute(config(tmp_path, "alone", **settings, **each), silent=True)
+        assert np.allclose(read(member.folder), read(alone.folder), rtol=1e-3)
+        assert member.best["epoch"] == alone.best["epoch"]
+
+
+def test_one_that_diverges_or_stops_early_ends_alone(tmp_path):
+    stopping = {"callbacks": ["early_stopping"], "callbacks.early_stopping.patience": 1, "trainer.max_epochs": 12}
+    settings = {**stopping, "optim": "sgd", "data.fraction": 0.2}
+    rates = [1e30, 0.5, 0.01]
+    ends = together([config(tmp_path, "together", **settings, **{"optim.lr": rate}) for rate in rates])
+    assert isinstance(ends[0], Diverged)
+    alone = [execute(config(tmp_path, "alone", **settings, **{"optim.lr": rate}), silent=True) for rate in rates[1:]]
+    assert [each.epochs for each in ends[1:]] == [each.epochs for each in alone]
+    assert len({each.epochs for each in alone}) == 2
+    for one, other in zip(ends[1:], alone, strict=True):
+        assert one.stopped_early == other.stopped_early
+        assert one.metrics["test/loss"] == pytest.approx(other.metrics["test/loss"], rel=1e-3)
+    results = [Result.read(file.parent) for file in (tmp_path / "together").rglob("result.json")]
+    (diverged,) = [each for each in results if each.status == "diverged"]
+    assert diverged.metrics == {}
+
+
+def test_a_stopped_population_ends_in_the_same_bits(tmp_path, monkeypatch):
+    from encore.population.fleet import Fleet
+
+    settings = {"model.dropout": 0.3, "scheduler": "cosine", "trainer.max_epochs": 5}
+    whole = together([config(tmp_path, "whole", seed=seed, **settings) for seed in range(2)])
+    plain = Fleet.epoch
+
+    def stopping(fleet, members):
+        plain(fleet, members)
+        if members[0].epoch == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    configs = [config(tmp_path, "stopped", seed=seed, **settings) for seed in range(2)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Fleet, "epoch", stopping)
+        ends = together(configs)
+    assert [type(each).__name__ for each in ends] == ["Preempted"] * 2
+    assert "continues from step" in str(ends[0])
+    # One of them goes on alone, and the other then finds it finished.
+    first = execute({**configs[0], "population": 2}, silent=True)
+    again = together(configs)
+    assert again[0].started == first.started
+    for one, other in zip(again, whole, strict=True):
+        assert (one.weights_sha256, one.losses_sha256, one.metrics) == (
+            other.weights_sha256, other.losses_sha256, other.metrics,
+        )  # fmt: skip
+        assert log_of(one.folder).rows == log_of(other.folder).rows
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"model.norm": "batch"}, "BatchNorm1d"),
+        ({"optim": "muon"}, "Muon is not stepped number by number"),
+        ({"callbacks": ["ema"]}, "callbacks.ema may act on single steps"),
+        ({"trainer.accumulate_grad_batches": 2}, "trainer.accumulate_grad_batches=2"),
+        ({"data.resident": False}, "data.resident=false"),
+    ],
+)
+def test_what_cannot_train_together_is_refused_with_the_reason(tmp_path, settings, reason):
+    cfg = {**config(tmp_path, "runs", **settings), "population": 2}
+    with pytest.raises(ConfigError, match=reason):
+        execute(cfg, silent=True)
+    assert not list(tmp_path.rglob("result.json"))

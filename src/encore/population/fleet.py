@@ -217,14 +217,15 @@ class Fleet:
     ) -> Tensor:
         """Compute the gradients of all members' losses, in passes of all rows; returns the losses, [rows]."""
         losses = torch.zeros(self.rows, device=self.device)
-        kept = [slab.gradients.clone() for slab in self.slabs] if len(passes) > 1 else []
+        whole = sum(len(each.members) for each in passes) == len(self.active) and len(passes) == 1
+        kept = [] if whole else [slab.gradients.clone() for slab in self.slabs]
         for members, inputs, targets in passes:
             of_layers = [
                 self.stacked({m: masks[m][layer] for m in members}) for layer in range(len(self.network.dropouts))
             ]
             passed = self.network.step(self.weights(noise, members), inputs, targets, of_layers)
             torch._foreach_copy_(self.of_leaves, passed.gradients)
-            rows = None if len(passes) == 1 else [member.row for member in members]
+            rows = None if whole else [member.row for member in members]
             self.scores["train"].update(passed, inputs.shape[1], rows)
             if rows is None:
                 return passed.losses
@@ -282,7 +283,7 @@ class Fleet:
         if not asking:
             return {}
         layers = {name: leaf for name, leaf in self.leaves.items() if leaf.ndim > 2}
-        return {"members": asking, "before": {name: leaf.detach().clone() for name, leaf in layers.items()}}
+        return {"members": asking, "before": {name: leaf.clone() for name, leaf in layers.items()}}
 
     def tell_updates(self, measured: dict[str, Any]) -> None:
         if not measured:
@@ -379,6 +380,14 @@ class Fleet:
             for member in self.active:
                 member.position.stop.asked = stop.asked
                 member.end(member.position.stop.end(f"the same command continues from step {member.steps}"))
+
+    def due(self) -> bool:
+        """Whether enough time has passed since checkpoints were written last."""
+        saver = self.members[0].checkpoints
+        if saver is None:
+            return False
+        least = saver.min_seconds_between and max(saver.min_seconds_between, self.cost / SHARE)
+        return time.monotonic() - self.saved >= least
 
 
 def norms(rows: Tensor) -> Tensor:

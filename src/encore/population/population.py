@@ -51,6 +51,11 @@ class Population:
             self.problem = problem
             raise
 
+    def stop(self, problem: BaseException) -> None:
+        """Begin no more runs; those that wait end, too."""
+        if not self.over:
+            self.over, self.problem = True, problem
+
     def companion(self) -> "Companion":
         """What makes a run one of these: a callback."""
         return Companion(self)

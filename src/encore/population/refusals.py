@@ -5,7 +5,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch import nn
 
-from encore.config.facts import encores_data, look_up
+from encore.config.facts import encores_data
 from encore.data.loaders import Loader
 from encore.population.slab import KERNELS
 from encore.tasks.supervised import Supervised
@@ -42,9 +42,8 @@ def against_config(cfg: dict) -> str | None:
         return "its data module is not Encore's"
     if not cfg["data"].get("resident", True):
         return "its data are read by worker processes (data.resident=false)"
-    if look_up(cfg, "data.inputs") or look_up(cfg, "data.targets"):
-        if isinstance(look_up(cfg, "data.inputs"), dict):
-            return "its data have several arrays"
+    if cfg["data"].get("inputs") is not None:
+        return "its examples consist of named arrays (data.inputs)"
     if cfg.get("init_from"):
         return "it starts from the weights of another (init_from)"
     for name, recipe in (cfg.get("callbacks") or {}).items():

@@ -45,8 +45,7 @@ class Scores:
         self.begin()
 
     def begin(self) -> None:
-        self.loss, self.count = (torch.zeros(self.total, device=self.device) for _ in range(2))
-        self.counts = {name: torch.zeros(self.total, device=self.device) for name in self.right}
+        self.sums = {name: torch.zeros(2, self.total, device=self.device) for name in ("loss", *self.right)}
 
     def update(self, passed: Passed, examples: int, rows: Sequence[int] | None) -> None:
         """Add a batch of each row.
@@ -62,25 +61,26 @@ class Scores:
                 if rows is None or row in rows:
                     tally.update(losses[row], predicted[row], truth[row], examples)
             return
-        added = {"loss": losses * examples} | {
-            name: each(predicted, truth).sum(1).float() for name, each in self.right.items()
-        }
-        sums = {"loss": self.loss} | self.counts
-        for name, more in added.items():
-            if rows is None:
-                sums[name] += more
-            else:
-                sums[name][rows] += more[rows]
+        self.add("loss", losses * examples, examples, rows)
+        for name, each in self.right.items():
+            found = each(predicted, truth).flatten(1)
+            self.add(name, found.sum(1), found.shape[1], rows)
+
+    def add(self, name: str, values: Tensor, number: int, rows: Sequence[int] | None) -> None:
+        """Add to a sum and to the number of what was summed."""
+        total, count = self.sums[name]
         if rows is None:
-            self.count += examples
+            total += values
+            count += number
         else:
-            self.count[rows] += examples
+            total[rows] += values[rows]
+            count[rows] += number
 
     def means(self) -> list[dict[str, Any]]:
         """The means of each member."""
         if self.one_by_one:
             return [tally.means() for tally in self.tallies]
-        named = {"loss": self.loss, **self.counts}
-        values = (torch.stack(list(named.values())) / self.count).cpu()
+        values = torch.stack([total / count for total, count in self.sums.values()]).cpu()
+        names = list(self.sums)
         self.begin()
-        return [dict(zip(named, values[:, row].unbind(), strict=True)) for row in self.rows]
+        return [dict(zip(names, values[:, row].unbind(), strict=True)) for row in self.rows]

@@ -13,10 +13,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
+from tqdm import tqdm
 
 from encore import terminal
 from encore.config.compose import resolved
-from encore.errors import ConfigError, EncoreError, InputError
+from encore.errors import ConfigError, EncoreError, InputError, Preempted
 from encore.files import read_json, write_json
 from encore.population.population import Population
 from encore.population.refusals import against_config
@@ -25,7 +26,8 @@ from encore.sweep import pruning
 from encore.sweep.composing import VALUES, Composing
 from encore.sweep.job import attempt
 from encore.sweep.outcome import Outcome
-from encore.sweep.trial import tried
+from encore.sweep.stop import asked
+from encore.sweep.trial import Tried, tried
 
 DECIDED = "population.json"
 
@@ -62,7 +64,7 @@ class Launch:
             together = self.size(key, group)
             if together is None:
                 returned |= {number: self.alone(configs[number]) for number in group}
-            else:
+            elif not asked(self.exchange):
                 returned |= self.together(group, together)
         return [returned[number] for number in sorted(returned)]
 
@@ -86,28 +88,32 @@ class Launch:
         return None if pruning.asked(self.exchange, number) else known
 
     def size(self, key: str, group: dict[int, dict]) -> int | None:
-        """How many of a group train together; None: each alone, and it has been said why."""
-        if len(group) < 2:
-            return None
-        file = self.exchange.parent.parent / DECIDED
-        key = f"{key[:16]} {len(group)} {self.members}"
+        """How many of a group train together; None: each alone, and it has been said why.
+
+        What was decided for a group stays, also for those of it that are missing where the sweep is run again.
+        """
+        file, key = self.exchange.parent.parent / DECIDED, f"{key[:16]} {self.members}"
         try:
             known: dict[str, Any] = read_json(file)
         except InputError:
             known = {}
         if key not in known:
-            known[key] = self.decide(next(iter(group.values())), len(group))
+            if len(group) < 2:
+                return None
+            try:
+                found = self.decide(next(iter(group.values())), len(group))
+            except EncoreError:  # the runs will say so themselves
+                return None
+            known[key] = {"members": found.members, "said": found.said}
             write_json(file, known)
-        size, said = known[key]["members"], known[key]["said"]
-        print(said, flush=True)
-        return None if size is None else int(size)
+        tqdm.write(known[key]["said"])
+        return known[key]["members"]
 
-    def decide(self, cfg: dict, runs: int) -> dict[str, Any]:
-        """How many of several runs train together, and the line that says so."""
+    def decide(self, cfg: dict, runs: int) -> Tried:
+        """How many of several runs train together."""
         if reason := against_config(cfg):
-            return {"members": None, "said": f"{runs} runs one after the other: {reason}"}
-        found = tried(cfg, runs, None if self.members == "auto" else int(self.members))
-        return {"members": found.members, "said": found.said}
+            return Tried(None, f"{runs} runs one after the other: {reason}")
+        return tried(cfg, runs, None if self.members == "auto" else int(self.members))
 
     def alone(self, config: DictConfig) -> JobReturn:
         """Run one job, as Hydra's own launcher does."""
@@ -139,6 +145,8 @@ class Launch:
         made = partial(with_companion, population)
         self.outcomes[number] = outcome = attempt(lambda: cfg, self.exchange, number, made)
         outcome.write(self.exchange)
+        if outcome.status == "preempted":
+            population.stop(Preempted("stopped; the same command continues the run"))
 
     def returned(self, number: int) -> JobReturn:
         """What Hydra expects of a job."""
