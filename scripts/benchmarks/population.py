@@ -32,7 +32,7 @@ def population_large(place: Place) -> Figure:
 
 
 def gain(place: Place, settings: list[str], members: int, alone: int, warm: list[str]) -> Figure:
-    """A run's seconds alone, over its share of those of a population; half of the runs alone come before, half after."""
+    """A run's seconds alone over its share of a population's; half of the runs alone come before it, half after."""
     given = [*place.settings, *settings, "threads=1"]
     with unseen():
         for size in (None, 2):

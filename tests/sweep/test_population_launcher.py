@@ -26,9 +26,12 @@ def test_runs_that_differ_in_little_train_together_and_the_others_alone(sweep, t
 
 
 def test_auto_measures_and_says_what_it_takes(sweep, tmp_path):
+    code, said, _ = sweep("seed=range(3)", "hydra/launcher=population", *QUICK)
+    assert code == 0
+    assert said.startswith(("3 runs together: a step of 3", "3 runs one after the other: a step of 3"))
     code, said, _ = sweep("seed=range(2)", "hydra/launcher=population", *QUICK)
     assert code == 0
-    assert said.startswith(("2 runs together: a step of 2", "2 runs one after the other: a step of 2"))
+    assert said.startswith("2 runs one after the other: too few for what trying costs")
 
 
 def test_a_wrong_number_of_members_is_said(sweep, tmp_path):

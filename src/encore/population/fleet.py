@@ -14,7 +14,7 @@ from encore.callbacks.norms import Norms
 from encore.data.loaders import Order
 from encore.errors import Diverged, EncoreError
 from encore.population.member import Member
-from encore.population.network import Network
+from encore.population.network import Network, Programs
 from encore.population.scores import Scores
 from encore.population.slab import Slab
 from encore.seeding import derive, seed_generators
@@ -38,9 +38,10 @@ class Fleet:
     Args:
         size: how many members the arithmetic is of.
         members: those that train here.
+        programs: as `Network` takes them.
     """
 
-    def __init__(self, size: int, members: Sequence[Member]) -> None:
+    def __init__(self, size: int, members: Sequence[Member], programs: Programs) -> None:
         self.members, first = list(members), members[0]
         self.task, self.trainer, self.device = first.task, first.trainer, first.trainer.strategy.root_device
         batch, examples = first.data.batch_size, first.data.sizes["train"]
@@ -61,7 +62,7 @@ class Fleet:
         held = [dict(member.task.named_buffers()) for member in self.members]
         held += [held[0]] * (self.rows - len(held))
         buffers = {name: torch.stack([each[name] for each in held]) for name in held[0]}
-        self.network = Network(self.task, list(self.leaves), buffers)
+        self.network = Network(self.task, list(self.leaves), buffers, programs)
         rows = [member.row for member in self.members]
         self.scores = {
             split: Scores([getattr(each.task, f"{split}_tally") for each in self.members], rows, self.rows, self.device)

@@ -54,6 +54,10 @@ class Evaluation(nn.Module):
         return self.task.loss(outputs, targets), self.task.prediction(outputs), self.task.truth(targets)
 
 
+# The operations of passes, by their kind and the shapes of what they are given.
+Programs = dict[Any, Callable[..., Any]]
+
+
 class Passed(NamedTuple):
     """What a pass of all rows gives: losses [rows], predictions and truth [rows, n, …], gradients [rows, *shape]."""
 
@@ -70,15 +74,16 @@ class Network:
         task: any member's, for its structure.
         names: of the weights, in the order in which they are given.
         buffers: the tasks' buffers by name, [rows, *shape].
+        programs: those of passes that have been traced before, for a task with the same settings.
     """
 
-    def __init__(self, task: Supervised, names: Sequence[str], buffers: dict[str, Tensor]) -> None:
+    def __init__(self, task: Supervised, names: Sequence[str], buffers: dict[str, Tensor], programs: Programs) -> None:
         self.names = list(names)
         self.training, self.evaluation = Training(copied(task)), Evaluation(copied(task))
         self.dropouts = with_masks(self.training)
         self.buffers = {f"task.{name}": tensor for name, tensor in buffers.items()}
         self.shapes: dict[int, list[torch.Size]] = {}
-        self.programs: dict[Any, Callable[..., Any]] = {}
+        self.programs = programs
 
     def step(self, weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, masks: Sequence[Tensor]) -> Passed:
         """A training pass of a batch of each row, with the gradients of every row's loss.
@@ -89,19 +94,19 @@ class Network:
             targets: [rows, n, …].
             masks: of dropout, in the order of the layers, [rows, *shape].
         """
-        return self.traced(self.with_gradients, weights, inputs, targets, masks)
+        return self.traced(self.with_gradients, weights, self.buffers, inputs, targets, masks)
 
     def evaluate(self, weights: Sequence[Tensor], inputs: Tensor, targets: Tensor) -> Passed:
         """An evaluation pass, by the evaluation's loss; without gradients."""
-        return self.traced(self.without_gradients, weights, inputs, targets, [])
+        return self.traced(self.without_gradients, weights, self.buffers, inputs, targets, [])
 
     def traced(self, run: Callable[..., Any], *given: Any) -> Passed:
         """Run a pass by the list of torch's own operations that it consists of: a third of the time that it takes.
 
         The list is made the first time that tensors of these shapes are given.
         """
-        _, inputs, targets, _ = given
-        key = run.__name__, inputs.shape, inputs.dtype, targets.shape, targets.dtype
+        weights, _, inputs, targets, _ = given
+        key = run.__name__, len(weights[0]), inputs.shape, inputs.dtype, targets.shape, targets.dtype
         if key not in self.programs:
             with torch.enable_grad():
                 self.programs[key] = make_fx(lambda *tensors: run(*tensors))(*given)
@@ -109,19 +114,29 @@ class Network:
             return Passed(*self.programs[key](*given))
 
     def with_gradients(
-        self, weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, masks: Sequence[Tensor]
+        self,
+        weights: Sequence[Tensor],
+        buffers: dict[str, Tensor],
+        inputs: Tensor,
+        targets: Tensor,
+        masks: Sequence[Tensor],
     ) -> Passed:
         named = {f"{name}.mask": mask for (name, _), mask in zip(self.dropouts, masks, strict=True)}
         leaves = [weight.detach().requires_grad_() for weight in weights]
-        losses, predicted, truth = self.run(self.training, leaves, named, inputs, targets)
+        losses, predicted, truth = self.run(self.training, leaves, buffers | named, inputs, targets)
         gradients = torch.autograd.grad(losses.sum(), leaves, materialize_grads=True)
         return Passed(losses.detach(), predicted, truth, list(gradients))
 
     def without_gradients(
-        self, weights: Sequence[Tensor], inputs: Tensor, targets: Tensor, masks: Sequence[Tensor]
+        self,
+        weights: Sequence[Tensor],
+        buffers: dict[str, Tensor],
+        inputs: Tensor,
+        targets: Tensor,
+        masks: Sequence[Tensor],
     ) -> Passed:
         with torch.no_grad():
-            return Passed(*self.run(self.evaluation, weights, {}, inputs, targets), [])
+            return Passed(*self.run(self.evaluation, weights, buffers, inputs, targets), [])
 
     def run(
         self, module: nn.Module, weights: Sequence[Tensor], more: dict[str, Tensor], inputs: Tensor, targets: Tensor
@@ -133,7 +148,7 @@ class Network:
             return made
 
         named = {f"task.{name}": weight for name, weight in zip(self.names, weights, strict=True)}
-        return torch.vmap(one)(named | self.buffers | more, inputs, targets)
+        return torch.vmap(one)(named | more, inputs, targets)
 
     def draw_masks(self, inputs: Tensor) -> list[Tensor]:
         """Masks of dropout for a batch of one row, from the default generator, as torch's own dropout draws them."""

@@ -6,7 +6,7 @@ depend on how many train together, and neither on the others nor on its place am
 alone, in the company of copies of itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
@@ -15,6 +15,7 @@ import torch
 from encore.errors import ConfigError
 from encore.population.fleet import Fleet
 from encore.population.member import Member
+from encore.population.network import Programs
 from encore.population.refusals import against_parts
 from encore.terminal import logging_set_aside
 
@@ -24,12 +25,16 @@ class Population:
 
     Args:
         size: how many the arithmetic is of: there are copies in the place of those that are missing.
+        programs: as `Network` takes them.
+
+    Attributes:
         starts: each begins one run, and returns when that is over. A run that gets as far as its training begins
             those after it, and waits for them, so that they end in the opposite order.
     """
 
-    def __init__(self, size: int, starts: Sequence[Callable[[], None]] = ()) -> None:
-        self.size, self.starts = size, list(starts)
+    def __init__(self, size: int, programs: Programs | None = None) -> None:
+        self.size, self.programs = size, {} if programs is None else programs
+        self.starts: list[Callable[[], object]] = []
         self.members: list[Member] = []
         self.over = False
         self.problem: BaseException | None = None
@@ -46,7 +51,7 @@ class Population:
             return
         try:
             with one_thread():
-                Fleet(self.size, self.members).train()
+                Fleet(self.size, self.members, self.programs).train()
         except BaseException as problem:
             self.problem = problem
             raise

@@ -19,6 +19,7 @@ from encore import terminal
 from encore.config.compose import resolved
 from encore.errors import ConfigError, EncoreError, InputError, Preempted
 from encore.files import read_json, write_json
+from encore.population.network import Programs
 from encore.population.population import Population
 from encore.population.refusals import against_config
 from encore.provenance.fingerprint import computing, hash_of
@@ -49,6 +50,7 @@ class Launch:
         self.composing = Composing(context.config_loader, config)
         self.exchange = Path(config.hydra.sweep.dir)
         self.outcomes: dict[int, Outcome] = {}
+        self.programs: dict[str, Programs] = {}
 
     def run(self, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Run jobs, numbered from `first`, and wait for them."""
@@ -65,7 +67,7 @@ class Launch:
             if together is None:
                 returned |= {number: self.alone(configs[number]) for number in group}
             elif not asked(self.exchange):
-                returned |= self.together(group, together)
+                returned |= self.together(group, together, self.programs.setdefault(key, {}))
         return [returned[number] for number in sorted(returned)]
 
     def composed(self, overrides: Sequence[str], number: int) -> DictConfig:
@@ -92,28 +94,30 @@ class Launch:
 
         What was decided for a group stays, also for those of it that are missing where the sweep is run again.
         """
-        file, key = self.exchange.parent.parent / DECIDED, f"{key[:16]} {self.members}"
+        file, name = self.exchange.parent.parent / DECIDED, f"{key[:16]} {self.members}"
         try:
             known: dict[str, Any] = read_json(file)
         except InputError:
             known = {}
-        if key not in known:
+        if name not in known:
             if len(group) < 2:
                 return None
             try:
-                found = self.decide(next(iter(group.values())), len(group))
+                found = self.decide(key, next(iter(group.values())), len(group))
             except EncoreError:  # the runs will say so themselves
                 return None
-            known[key] = {"members": found.members, "said": found.said}
+            known[name] = {"members": found.members, "said": found.said}
             write_json(file, known)
-        tqdm.write(known[key]["said"])
-        return known[key]["members"]
+        tqdm.write(known[name]["said"])
+        size: int | None = known[name]["members"]
+        return size
 
-    def decide(self, cfg: dict, runs: int) -> Tried:
+    def decide(self, key: str, cfg: dict, runs: int) -> Tried:
         """How many of several runs train together."""
         if reason := against_config(cfg):
             return Tried(None, f"{runs} runs one after the other: {reason}")
-        return tried(cfg, runs, None if self.members == "auto" else int(self.members))
+        most = None if self.members == "auto" else int(self.members)
+        return tried(cfg, runs, most, self.programs.setdefault(key, {}))
 
     def alone(self, config: DictConfig) -> JobReturn:
         """Run one job, as Hydra's own launcher does."""
@@ -122,11 +126,11 @@ class Launch:
             job_subdir_key="hydra.sweep.subdir",
         )  # fmt: skip
 
-    def together(self, group: dict[int, dict], size: int) -> dict[int, JobReturn]:
+    def together(self, group: dict[int, dict], size: int, programs: Programs) -> dict[int, JobReturn]:
         """Run jobs as populations of one size."""
         numbers = list(group)
         for place in range(0, len(numbers), size):
-            population = Population(size)
+            population = Population(size, programs)
             for number in numbers[place : place + size]:
                 population.starts.append(partial(self.start, {**group[number], "population": size}, number, population))
             with (

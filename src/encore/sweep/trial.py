@@ -14,6 +14,7 @@ from encore.errors import EncoreError
 from encore.fast.step import bare_step
 from encore.population.fleet import Fleet
 from encore.population.member import Member
+from encore.population.network import Programs
 from encore.population.population import Companion, Population, one_thread
 from encore.population.refusals import against_parts
 from encore.runner.as_before import as_before
@@ -24,6 +25,7 @@ from encore.stopping import Stop
 
 SECONDS = 0.5
 SHARE = 0.5  # of the memory that is free, which a population may take
+FEW = 3  # runs fewer than these are not worth a try
 LEAST = 1.05  # times as fast that several steps must be to be taken together
 
 
@@ -40,21 +42,24 @@ class Tried:
     said: str
 
 
-def tried(cfg: dict, runs: int, most: int | None) -> Tried:
+def tried(cfg: dict, runs: int, most: int | None, programs: Programs) -> Tried:
     """Try some steps.
 
     Args:
         cfg: of the first of the runs.
         runs: how many there are.
         most: how many may train together, whichever is faster; None: as many as fit, if that is faster.
+        programs: where to keep those of the passes, for the runs.
 
     Raises:
         EncoreError: the run cannot begin.
     """
+    if most is None and runs < FEW:
+        return Tried(None, f"{runs} runs one after the other: too few for what trying costs")
     alone = {**cfg, "logger": {}, "callbacks": {}, "trainer": {**cfg["trainer"], "limit_val_batches": 0}}
     with tempfile.TemporaryDirectory() as scratch, as_before(), quiet():
         parts = assemble(alone, Path(scratch), Stop(), chooses=False)
-        trial = Trial(runs, most)
+        trial = Trial(runs, most, programs)
         parts.trainer.callbacks.append(trial)  # type: ignore[attr-defined]
         fit(alone, parts, None)
     if trial.reason is not None:
@@ -75,9 +80,9 @@ class Trial(Companion):
         ratio: what a step of so many takes, over one alone.
     """
 
-    def __init__(self, runs: int, most: int | None) -> None:
+    def __init__(self, runs: int, most: int | None, programs: Programs) -> None:
         super().__init__(Population(1))
-        self.runs, self.most = runs, most
+        self.runs, self.most, self.programs = runs, most, programs
         self.reason: str | None = None
         self.size, self.ratio = 0, 0.0
 
@@ -105,7 +110,7 @@ class Trial(Companion):
         if self.most is not None:
             most = min(most, self.most)
         self.size = -(-self.runs // -(-self.runs // most))
-        fleet = Fleet(self.size, [member])
+        fleet = Fleet(self.size, [member], self.programs)
         alone, together, draws = seconds(
             lambda: self.step_alone(member, batch),
             lambda: step_together(fleet, member, batch),
