@@ -78,7 +78,7 @@ class Fleet:
         norms = first.part(Norms)
         self.norms_every = 0 if norms is None else norms.every or self.log_every
         self.unseen: list[tuple[Tensor, list[Member]]] = []
-        self.validation: list[tuple[Tensor, Tensor]] | None = None
+        self.validation: list[Pass] | None = None
         self.saved, self.cost = time.monotonic(), 0.0
 
     @property
@@ -115,7 +115,7 @@ class Fleet:
         for member in members:
             member.schedule("epoch", member.epoch, plateau=False)
         if members and self.trainer.enable_validation:
-            self.validate(members)
+            self.validate()
             for member, found in zip(self.members, self.scores["val"].means(), strict=True):
                 if member.active:
                     means[member] |= member.task.numbers("val", found)
@@ -185,16 +185,20 @@ class Fleet:
         key = index, tuple(member.row for member in batches)
         if key in self.passes:
             return self.passes[key]
-        by_shape: dict[Any, list[Member]] = {}
-        for member, (inputs, targets) in batches.items():
-            by_shape.setdefault((inputs.shape, targets.shape), []).append(member)
-        found = [
-            Pass(members, *(self.stacked({member: batches[member][part] for member in members}) for part in (0, 1)))
-            for members in by_shape.values()
-        ]
+        found = self.grouped(batches)
         if self.constant:
             self.passes[key] = found
         return found
+
+    def grouped(self, batches: dict[Member, Any]) -> list[Pass]:
+        """Batches, one of each member, by their shapes."""
+        by_shape: dict[Any, list[Member]] = {}
+        for member, (inputs, targets) in batches.items():
+            by_shape.setdefault((inputs.shape, targets.shape), []).append(member)
+        return [
+            Pass(members, *(self.stacked({member: batches[member][part] for member in members}) for part in (0, 1)))
+            for members in by_shape.values()
+        ]
 
     def prepared(
         self, given: dict[Member, Any], index: int
@@ -307,7 +311,7 @@ class Fleet:
 
     def check(self, members: list[Member]) -> None:
         """End members whose losses or weights are not finite."""
-        if not math.isfinite(float(self.sums.sum())):
+        if not math.isfinite(float(self.sums[[member.row for member in members]].sum())):
             self.look()
         sizes = torch.stack([torch.linalg.vector_norm(slab.weights, dim=1) for slab in self.slabs])
         if not math.isfinite(float(sizes.sum())):
@@ -337,26 +341,23 @@ class Fleet:
                 except EncoreError as problem:
                     member.end(problem)
 
-    def validate(self, members: list[Member]) -> None:
+    def validate(self) -> None:
         """Score the validation examples of all rows."""
-        for inputs, targets in self.validation_batches():
+        for members, inputs, targets in self.validation_passes():
             passed = self.network.evaluate(list(self.leaves.values()), inputs, targets)
-            self.scores["val"].update(passed, inputs.shape[1], None)
+            whole = len(members) == len(self.members)
+            rows = None if whole else [member.row for member in members]
+            self.scores["val"].update(passed, inputs.shape[1], rows)
 
-    def validation_batches(self) -> list[tuple[Tensor, Tensor]]:
-        """Each row's batches, which are the same in every epoch."""
+    def validation_passes(self) -> list[Pass]:
+        """The passes of a validation, which are the same in every epoch."""
         if self.validation is not None:
             return self.validation
-        loaders = [list(member.data.val_dataloader()) for member in self.members]
-        made = [
-            tuple(
-                self.stacked({member: batch[part] for member, batch in zip(self.members, batches, strict=True)})
-                for part in (0, 1)
-            )
-            for batches in zip(*loaders, strict=True)
-        ]
-        found: list[Any] = made
-        if sum(inputs.numel() for inputs, _ in found) <= KEPT:
+        held = {member: list(member.data.val_dataloader()) for member in self.members}
+        found: list[Pass] = []
+        for index in range(max(map(len, held.values()))):
+            found += self.grouped({member: each[index] for member, each in held.items() if index < len(each)})
+        if sum(each.inputs.numel() for each in found) <= KEPT:
             self.validation = found
         return found
 
