@@ -139,8 +139,7 @@ class Launch:
                 terminal.bars(False),
             ):
                 population.go_on()
-            ended = [self.outcomes[number] for number in numbers[place : place + size]]
-            if stopped := [each.code for each in ended if each.status == "preempted"]:
+            if stopped := [each.code for each in self.outcomes.values() if each.status == "preempted"]:
                 sys.exit(max(stopped))  # the signal was meant for the whole sweep
         return {number: self.returned(number) for number in numbers}
 
