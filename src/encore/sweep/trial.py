@@ -1,5 +1,6 @@
 """A few steps of a run alone and together with copies of itself: which is faster, and how many fit into memory."""
 
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -125,7 +126,7 @@ class Trial(Companion):
         bare_step(member.optimizer)()
 
     def bytes_of_a_member(self, member: Member, batch: Any) -> int:
-        """What a member takes: its weights six times, for gradients, states and copies, and what a step keeps."""
+        """What a member takes: its examples, its weights six times, for gradients, states and copies, and its steps."""
         kept: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:
@@ -135,7 +136,8 @@ class Trial(Companion):
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             member.task.attempt(batch)
         weights = sum(each.numel() * each.element_size() for each in member.task.parameters())
-        return 6 * weights + 2 * sum(kept.values()) + 2**20
+        examples = sum(each.nbytes for each in (member.data.source.tensors() or {}).values())
+        return int(examples + 6 * weights + 2 * sum(kept.values()) + 2**20)
 
 
 def step_together(fleet: Fleet, member: Member, batch: Any) -> None:
@@ -173,8 +175,6 @@ def free_memory(device: torch.device) -> int:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
-        import os
-
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
