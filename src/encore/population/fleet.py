@@ -13,6 +13,7 @@ from encore.callbacks.losses import EVERY, advice
 from encore.callbacks.norms import Norms
 from encore.data.loaders import Order
 from encore.errors import Diverged, EncoreError
+from encore.population.logs import Logs
 from encore.population.member import Member
 from encore.population.network import Network, Programs
 from encore.population.scores import Scores
@@ -32,7 +33,7 @@ class Pass(NamedTuple):
     targets: Tensor
 
 
-class Fleet:
+class Fleet(Logs):
     """Members and their rows.
 
     Args:
@@ -255,18 +256,6 @@ class Fleet:
         added = {name: self.stacked({m: noise[m][place] for m in members}) for place, name in enumerate(names)}
         return [leaf + self.task.weight_noise * added[name] for name, leaf in self.leaves.items()]
 
-    def log_norms(self, members: list[Member]) -> None:
-        due = [each for each in members if self.norms_every and each.steps % self.norms_every == 0]
-        if due:
-            gradients, weights = (
-                torch.stack([torch.linalg.vector_norm(getattr(slab, what), dim=1) for slab in self.slabs]).norm(dim=0)
-                for what in ("gradients", "weights")
-            )
-            found = torch.stack([gradients, weights]).tolist()
-            for member in due:
-                values = {"optim/grad_norm": found[0][member.row], "optim/param_norm": found[1][member.row]}
-                member.log(values, member.steps)
-
     def clip(self) -> None:
         """Clip each row's gradients as Lightning does a run's."""
         limit = self.trainer.gradient_clip_val
@@ -281,33 +270,6 @@ class Fleet:
         share = (limit / (norms + 1e-6)).clamp(max=1.0)
         for each in gradients:
             each.mul_(share[:, None])
-
-    def measured(self, members: list[Member]) -> dict[str, Any]:
-        """Copies of the weights before a step whose change somebody wants to know."""
-        asking = [each for each in members if each.updates is not None and each.updates.due(each.trainer)]
-        if not asking:
-            return {}
-        layers = {name: leaf for name, leaf in self.leaves.items() if leaf.ndim > 2}
-        return {"members": asking, "before": {name: leaf.clone() for name, leaf in layers.items()}}
-
-    def tell_updates(self, measured: dict[str, Any]) -> None:
-        if not measured:
-            return
-        ratios = {
-            name.removeprefix("net.").removesuffix(".weight"): norms(self.leaves[name].detach() - before)
-            / norms(before)
-            for name, before in measured["before"].items()
-        }
-        found = torch.stack(list(ratios.values())).cpu()
-        for member in measured["members"]:
-            member.log(member.updates.kept(ratios, found[:, member.row].tolist()), member.steps)
-
-    def log_losses(self, losses: Tensor, members: list[Member]) -> None:
-        due = [each for each in members if each.steps % self.log_every == 0]
-        if due:
-            values = losses.tolist()
-            for member in due:
-                member.log({"train/batch_loss": values[member.row]}, member.steps)
 
     def check(self, members: list[Member]) -> None:
         """End members whose losses or weights are not finite."""
@@ -390,10 +352,6 @@ class Fleet:
             return False
         least = saver.min_seconds_between and max(saver.min_seconds_between, self.cost / SHARE)
         return time.monotonic() - self.saved >= least
-
-
-def norms(rows: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(rows.flatten(1), dim=1)
 
 
 def blocks(members: Sequence[Member]) -> list[tuple[int, int, Member]]:
