@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from encore.callbacks.losses import EVERY, advice
 from encore.callbacks.norms import Norms
 from encore.data.loaders import Order
 from encore.errors import Diverged, EncoreError
+from encore.population.batches import Batches, Pass
 from encore.population.logs import Logs
 from encore.population.member import Member
 from encore.population.network import Network, Programs
@@ -22,18 +23,9 @@ from encore.seeding import derive, seed_generators
 
 # Numbers that torch's kernels may handle in another way at the end of a tensor: at least as many are a copy's.
 TAIL = 32
-KEPT = 2**24  # numbers of validation batches that are kept between epochs: 64 MB
 
 
-class Pass(NamedTuple):
-    """A batch of each of some members, stacked: inputs and targets [rows, n, …]."""
-
-    members: list[Member]
-    inputs: Tensor
-    targets: Tensor
-
-
-class Fleet(Logs):
+class Fleet(Batches, Logs):
     """Members and their rows.
 
     Args:
@@ -171,36 +163,6 @@ class Fleet(Logs):
         if len(self.unseen) >= EVERY:
             self.look()
 
-    def given(self, members: list[Member], index: int) -> dict[Member, Any]:
-        """The next batch of each member."""
-        if not self.constant:
-            return {member: next(member.batches) for member in members}
-        kept = self.kept.setdefault(index, {})
-        for member in members:
-            if member not in kept:
-                kept[member] = next(member.batches)
-        return {member: kept[member] for member in members}
-
-    def passes_of(self, batches: dict[Member, Any], index: int) -> list[Pass]:
-        """The passes that a step takes: one for all batches of one length."""
-        key = index, tuple(member.row for member in batches)
-        if key in self.passes:
-            return self.passes[key]
-        found = self.grouped(batches)
-        if self.constant:
-            self.passes[key] = found
-        return found
-
-    def grouped(self, batches: dict[Member, Any]) -> list[Pass]:
-        """Batches, one of each member, by their shapes."""
-        by_shape: dict[Any, list[Member]] = {}
-        for member, (inputs, targets) in batches.items():
-            by_shape.setdefault((inputs.shape, targets.shape), []).append(member)
-        return [
-            Pass(members, *(self.stacked({member: batches[member][part] for member in members}) for part in (0, 1)))
-            for members in by_shape.values()
-        ]
-
     def prepared(
         self, given: dict[Member, Any], index: int
     ) -> tuple[dict[Member, Any], dict[Member, list[Tensor]], dict[Member, list[Tensor]]]:
@@ -241,12 +203,6 @@ class Fleet(Logs):
         for slab, held in zip(self.slabs, kept, strict=True):
             slab.gradients.copy_(held)
         return losses
-
-    def stacked(self, held: dict[Member, Tensor]) -> Tensor:
-        """What each of some members has, [rows, …]; the first one's in the other rows."""
-        by_row = {member.row: tensor for member, tensor in held.items()}
-        first = next(iter(by_row.values()))
-        return torch.stack([by_row.get(row, first) for row in range(self.rows)])
 
     def weights(self, noise: dict[Member, list[Tensor]], members: list[Member]) -> list[Tensor]:
         """The weights of a step, noisy where the task adds noise to them."""
@@ -310,18 +266,6 @@ class Fleet(Logs):
             whole = len(members) == len(self.members)
             rows = None if whole else [member.row for member in members]
             self.scores["val"].update(passed, inputs.shape[1], rows)
-
-    def validation_passes(self) -> list[Pass]:
-        """The passes of a validation, which are the same in every epoch."""
-        if self.validation is not None:
-            return self.validation
-        held = {member: list(member.data.val_dataloader()) for member in self.members}
-        found: list[Pass] = []
-        for index in range(max(map(len, held.values()))):
-            found += self.grouped({member: each[index] for member, each in held.items() if index < len(each)})
-        if sum(each.inputs.numel() for each in found) <= KEPT:
-            self.validation = found
-        return found
 
     def pause(self) -> None:
         """Save if it is due, and stop if asked to."""
