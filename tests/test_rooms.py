@@ -14,6 +14,7 @@ ORDER = [
     {"command", "data"},
     {"tasks", "record"},
     {"callbacks"},
+    {"population"},
     {"runner"},
     {"use"},
     {"analysis"},

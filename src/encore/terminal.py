@@ -161,6 +161,18 @@ def start_logging(file: Path) -> None:
         log.addHandler(handler)
 
 
+@contextmanager
+def logging_set_aside() -> Iterator[None]:
+    """Leave a run's log as it is while another run has its own."""
+    held = list(log.handlers)
+    log.handlers.clear()
+    try:
+        yield
+    finally:
+        stop_logging()
+        log.handlers.extend(held)
+
+
 def stop_logging() -> None:
     """Close the run's log."""
     for handler in list(log.handlers):

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,24 @@ class Losses(pl.Callback):
         losses = trainer.strategy.reduce(
             losses, reduce_op="mean"
         ).cpu()  # over all ranks: they continue or stop together
+        self.keep(losses, [(step, lr) for _, step, lr in self.unseen])
+        self.unseen.clear()
+
+    def keep(self, losses: Tensor, places: Sequence[tuple[int, float]]) -> None:
+        """Write losses, float32 [batches] on the CPU, with the step and learning rate of each.
+
+        Raises:
+            Diverged: one is not finite.
+        """
         content = losses.numpy().astype(TYPE).tobytes()
-        if trainer.is_global_zero:
+        if self.trainer.is_global_zero:
             check_held(self.file.parent)
             append(self.file, content)
         self.hash.update(content)
         self.written += len(losses)
         for place in (~losses.isfinite()).nonzero()[:1].flatten().tolist():
-            _, step, lr = self.unseen[place]
-            raise Diverged(advice(f"the loss is {losses[place]:g}", step, trainer.current_epoch, lr))
-        self.unseen.clear()
+            step, lr = places[place]
+            raise Diverged(advice(f"the loss is {losses[place]:g}", step, self.trainer.current_epoch, lr))
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         """Weights without a finite validation loss have diverged, too."""

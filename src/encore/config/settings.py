@@ -129,6 +129,7 @@ RULES: dict[str, Rule] = {
     "seed": integer(0),
     "threads": integer(1, MOST_THREADS),
     "steps_per_execution": integer(1),
+    "population": optional(integer(1)),
     "fresh": boolean,
     "test": boolean,
     "runs_dir": text,

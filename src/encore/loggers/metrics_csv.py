@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ class MetricsCSV(Logger):
         self.columns = list(FIRST)
         self.rows = 0
         self.pending: dict[str, Any] = {}
+        self.together: list[str] | None = None
 
     def start(self, folder: Path) -> None:
         """Write into a run's folder from now on."""
@@ -61,15 +63,41 @@ class MetricsCSV(Logger):
             return
         new = [name for name in self.pending if name not in self.columns]
         if new or not self.rows:
+            if self.together is not None:
+                self.settle()
+                self.together = []
             rows = self.read()
             self.columns += new
             write_text(
                 self.file,
                 "".join(map(self.line, [dict(zip(self.columns, self.columns, strict=True)), *rows])),
             )
-        append(self.file, self.line(self.pending).encode())
+        self.write(self.line(self.pending))
         self.rows += 1
         self.pending = {}
+
+    def write(self, line: str) -> None:
+        """Add a line to the file, or to those that are written together."""
+        if self.together is None:
+            append(self.file, line.encode())
+        else:
+            self.together.append(line)
+
+    @rank_zero_only
+    def log_all(self, rows: Sequence[tuple[int, dict[str, float]]]) -> None:
+        """Add the values of several steps, writing once."""
+        self.together = []
+        try:
+            for step, metrics in rows:
+                self.log_metrics(metrics, step)
+        finally:
+            self.settle()
+
+    def settle(self) -> None:
+        """Write the lines that are to be written together."""
+        lines, self.together = self.together, None
+        if lines:
+            append(self.file, "".join(lines).encode())
 
     def line(self, row: dict[str, Any]) -> str:
         text = io.StringIO()

@@ -121,6 +121,8 @@ def unused(cfg: dict) -> Iterator[str]:
         if (not recipe and name in VIEW_NAMES) or (recipe and str(recipe.get("_target_")).startswith(VIEWS)):
             yield f"callbacks.{name}"
     task, data = cfg.get("task") or {}, cfg.get("data") or {}
+    if cfg.get("population") is None:
+        yield "population"
     if cfg.get("init_from") is None:
         yield from ("init_from", "fine_tune")
     if not (cfg.get("optim") or {}).get("lr_factors"):

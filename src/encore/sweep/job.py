@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,27 +61,41 @@ def run(cfg: DictConfig) -> float:
         nullcontext() if here else Stop(),
         nullcontext() if here else listening(exchange),
     ):
-        outcome = attempt(cfg, exchange, number)
+        judge = pruning.asked(exchange, number)
+        outcome = attempt(lambda: resolved(cfg), exchange, number, lambda: callbacks(judge), judge is not None)
     outcome.write(exchange)
     if outcome.status == "preempted" and here:  # the signal was meant for the whole sweep
         sys.exit(outcome.code)
     return math.nan if outcome.monitored is None else outcome.monitored
 
 
-def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
-    """Run a config and return its outcome, even if it fails."""
+def attempt(
+    compose: Callable[[], dict],
+    exchange: Path,
+    number: int,
+    watchers: "Callable[[], list[pl.Callback]]",
+    judged: bool = False,
+) -> Outcome:
+    """Run a config and return its outcome, even if it fails.
+
+    Args:
+        compose: gives the config.
+        exchange: the folder that the sweep watches.
+        number: of the run in its sweep.
+        watchers: as `execute` takes them.
+        judged: whether a search wants to know the monitored metric of every epoch.
+    """
     began, folder = time.monotonic(), None
     what: dict[str, Any] = {}
-    judge = pruning.asked(exchange, number)
     try:
         with explained():
-            config = resolved(cfg)
+            config = compose()
             what["monitor"], _ = monitored(config)
             known = identity(config)
             folder = folder_of(config, known)
             before = folder / "result.json"
             written = before.stat().st_mtime_ns if before.exists() else None
-        result = execute(config, lambda: callbacks(judge), known=known)
+        result = execute(config, watchers, known=known)
         folder = result.folder
         what |= {"status": "finished", "code": 0, "monitored": result.monitored, "metrics": result.metrics}
         what["repeated"] = before.stat().st_mtime_ns == written
@@ -92,7 +107,7 @@ def attempt(cfg: DictConfig, exchange: Path, number: int) -> Outcome:
     if folder is not None and folder.is_dir():
         what["folder"] = str(folder)
         try:
-            what["values"] = pruning.values(folder, what["monitor"]) if judge else {}
+            what["values"] = pruning.values(folder, what["monitor"]) if judged else {}
         except InputError as problem:
             what |= {"status": "failed", "code": problem.code, "error": str(problem)}
     return Outcome(number, seconds=round(time.monotonic() - began, 3), **what)

@@ -194,10 +194,14 @@ class Supervised(pl.LightningModule):
 
     def report(self, split: str, tally: Tally) -> None:
         """Log a split's means over all ranks."""
-        means = {f"{split}/{name}": value for name, value in tally.means().items()}
+        self.log_dict(self.numbers(split, tally.means()), sync_dist=self.trainer.world_size > 1)
+
+    def numbers(self, split: str, found: dict[str, Any]) -> dict[str, Tensor]:
+        """A split's means that are single numbers, by their names in the log; the others are kept in `tables`."""
+        means = {f"{split}/{name}": value for name, value in found.items()}
         numbers = {name: value for name, value in means.items() if isinstance(value, Tensor) and value.numel() == 1}
         self.tables |= {name: move(value, torch.device("cpu")) for name, value in means.items() if name not in numbers}
-        self.log_dict(numbers, sync_dist=self.trainer.world_size > 1)
+        return numbers
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save every rank's share of the epoch's means, and the previous epoch's tables."""

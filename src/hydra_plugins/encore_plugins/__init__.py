@@ -86,3 +86,24 @@ class Ray(Launcher):
         from encore.sweep.ray import launch
 
         return launch(*self.given, self.settings, job_overrides, initial_job_idx)
+
+
+class Population(Launcher):
+    """Trains runs that differ in little more than their seeds together, as one batched model, and the others alone.
+
+    Args:
+        members: how many train together at most; `auto` measures a few steps both ways, and takes what is faster.
+    """
+
+    def __init__(self, members: int | str = "auto") -> None:
+        self.members = members
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what Hydra gives."""
+        self.given = hydra_context, config, task_function
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run all jobs and wait for them."""
+        from encore.sweep.population import Launch
+
+        return Launch(*self.given, self.members).run(job_overrides, initial_job_idx)

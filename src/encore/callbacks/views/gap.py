@@ -37,15 +37,18 @@ class Gap(Checkpoint):
         if every is not None and (trainer.current_epoch + 1) % every:
             return  # the validation is that of an earlier epoch
         logged = {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
+        if values := self.values(trainer, logged):
+            log_step(trainer, values, last_step(trainer))
+
+    def values(self, trainer: pl.Trainer, logged: dict[str, float]) -> dict[str, float]:
+        """What there is to log of an epoch with these metrics."""
         pairs = {name: f"train/{name.removeprefix('val/')}" for name in logged if name.startswith("val/")}
         values = {
             f"gap/{name.removeprefix('val/')}": logged[name] - logged[other]
             for name, other in pairs.items()
             if other in logged
         }
-        values |= self.stop(trainer, logged)
-        if values:
-            log_step(trainer, values, last_step(trainer))
+        return values | self.stop(trainer, logged)
 
     def stop(self, trainer: pl.Trainer, logged: dict[str, float]) -> dict[str, float]:
         """The point of the epoch that early stopping would have ended with; only of the first one."""

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,23 +42,26 @@ class Updates(View):
 
     def on_train_batch_start(self, trainer: pl.Trainer, task: pl.LightningModule, batch: Any, index: int) -> None:
         """Measure the next step; where a task takes its steps itself, a run may be resumed before the first."""
-        every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
-        if (
-            task.automatic_optimization
-            and index == 0
-            and trainer.current_epoch % every == 0
-            and trainer.optimizers
-            and trainer.is_global_zero
-        ):
+        if task.automatic_optimization and index == 0 and trainer.optimizers and self.due(trainer):
             optimizer, step = trainer.optimizers[0], trainer.global_step
             if layers := measured(task, optimizer):
                 measure_next(optimizer, list(layers.values()), lambda found: self.note(trainer, step, layers, found))
 
+    def due(self, trainer: pl.Trainer) -> bool:
+        """Whether the epoch is one of those whose first step is measured."""
+        every = max(1, -(-(trainer.max_epochs or 1) // TIMES))
+        return trainer.current_epoch % every == 0 and trainer.is_global_zero
+
     def note(self, trainer: pl.Trainer, step: int, layers: dict[str, Tensor], found: list[float]) -> None:
+        if known := self.kept(layers, found):
+            log_step(trainer, known, step)
+
+    def kept(self, layers: Iterable[str], found: list[float]) -> dict[str, float]:
+        """What there is to log of a step's ratios by layers."""
         known = {f"updates/{name}": each for name, each in zip(layers, found, strict=True) if math.isfinite(each)}
         if known:
             self.ratios.append(float(np.median(list(known.values()))))
-            log_step(trainer, known, step)
+        return known
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not trainer.is_global_zero or planned_steps(trainer) < SHORT:

@@ -1,0 +1,118 @@
+"""Several runs of one architecture, trained in one process as one batched model.
+
+Each run is a run like any other: Lightning sets it up, and tests and records it afterwards. Only its loop over epochs
+is another one: there it waits until all others stand in theirs, and then they are trained together. A run's numbers
+depend on how many train together, and neither on the others nor on its place among them, so that it can be done again
+alone, in the company of copies of itself.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytorch_lightning as pl
+import torch
+
+from encore.errors import ConfigError
+from encore.population.fleet import Fleet
+from encore.population.member import Member
+from encore.population.network import Programs
+from encore.population.refusals import against_parts
+from encore.terminal import logging_set_aside
+
+
+class Population:
+    """Runs that train together.
+
+    Args:
+        size: how many the arithmetic is of: there are copies in the place of those that are missing.
+        programs: as `Network` takes them.
+
+    Attributes:
+        starts: each begins one run, and returns when that is over. A run that gets as far as its training begins
+            those after it, and waits for them, so that they end in the opposite order.
+    """
+
+    def __init__(self, size: int, programs: Programs | None = None) -> None:
+        self.size, self.programs = size, {} if programs is None else programs
+        self.starts: list[Callable[[], object]] = []
+        self.members: list[Member] = []
+        self.over = False
+        self.problem: BaseException | None = None
+
+    def go_on(self) -> None:
+        """Begin the runs that have not begun, and train all that got that far."""
+        while self.starts and not self.over:
+            with logging_set_aside():
+                self.starts.pop(0)()
+        if self.over:
+            return
+        self.over = True
+        if not self.members:
+            return
+        try:
+            with one_thread():
+                Fleet(self.size, self.members, self.programs).train()
+        except BaseException as problem:
+            self.problem = problem
+            raise
+
+    def stop(self, problem: BaseException) -> None:
+        """Begin no more runs; those that wait end, too."""
+        if not self.over:
+            self.over, self.problem = True, problem
+
+    def companion(self) -> "Companion":
+        """What makes a run one of these: a callback."""
+        return Companion(self)
+
+
+class Companion(pl.Callback):
+    """Lets a run take part in a population; see `encore.population.population`."""
+
+    def __init__(self, population: Population) -> None:
+        self.population = population
+
+    def looks_every(self, trainer: pl.Trainer) -> int | None:
+        return None
+
+    def setup(self, trainer: pl.Trainer, task: pl.LightningModule, stage: str) -> None:
+        """Stand in for the loop over epochs."""
+        if stage == "fit":
+            self.trainer, self.task = trainer, task
+            vars(trainer.fit_loop)["run"] = self.run
+
+    def run(self) -> None:
+        """What Lightning's loop does before its epochs and after them; in between, all members are trained.
+
+        Raises:
+            ConfigError: this run cannot be trained with others.
+            EncoreError: what ended it.
+        """
+        loop, population = self.trainer.fit_loop, self.population
+        del vars(loop)["run"]
+        loop.setup_data()
+        if loop.skip:
+            return population.go_on()
+        if reason := against_parts(self.trainer, self.task):
+            raise ConfigError(f"population={population.size}: {reason}; population=null runs it alone")
+        loop.reset()
+        loop.on_run_start()
+        member = Member(self.trainer, self.task)  # type: ignore[arg-type]
+        population.members.append(member)
+        population.go_on()
+        if (problem := member.problem or population.problem) is not None:
+            raise problem
+        loop._restarting = False
+        loop.on_run_end()
+        return None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one core: several would divide the rows among them, each with other last bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
