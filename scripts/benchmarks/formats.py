@@ -95,7 +95,10 @@ def mosaicml(files: Files, out: Path) -> Read:
     with MDSWriter(out=str(out), columns=kinds, size_limit=2**26, hashes=["sha1"]) as writer:
         for row in rows(files):
             writer.write(row)
-    shards = [reader_from_json(str(out), None, one) for one in json.loads((out / "index.json").read_text())["shards"]]
+    shards = [
+        reader_from_json(str(out), None, one)
+        for one in json.loads((out / "index.json").read_text(encoding="utf-8"))["shards"]
+    ]
     ends = np.cumsum([0, *(one.samples for one in shards)])
 
     def one(index: int) -> bytes:

@@ -69,7 +69,9 @@ def read(side: str, folder: Path) -> dict[str, float]:
     """One epoch in a process of its own."""
     words = [sys.executable, "-m", "benchmarks.reading", side, str(folder)]
     paths = os.pathsep.join([str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
-    answer = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
+    answer = subprocess.run(
+        words, check=True, capture_output=True, encoding="utf-8", env=os.environ | {"PYTHONPATH": paths}
+    )
     found: dict[str, float] = json.loads(answer.stdout.splitlines()[-1])
     return found
 

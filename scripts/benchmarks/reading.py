@@ -42,7 +42,7 @@ def seconds() -> float:
 
 def peak() -> float:
     """Peak memory of this process, MiB; unlike `ru_maxrss`, not that of the one that started it."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**10
 
 

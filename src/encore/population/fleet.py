@@ -271,12 +271,7 @@ class Fleet(Batches, Logs):
         """Save if it is due, and stop if asked to."""
         active = self.active
         stop = next((each.position.stop for each in self.members if each.position.stop.asked is not None), None)
-        first = self.members[0].checkpoints
-        since = time.monotonic() - self.saved
-        due = first is not None and since >= (
-            first.min_seconds_between and max(first.min_seconds_between, self.cost / SHARE)
-        )
-        if not active or not (due or stop is not None):
+        if not active or not (self.due() or stop is not None):
             return
         self.look()
         began = time.monotonic()

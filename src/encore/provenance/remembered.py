@@ -32,9 +32,9 @@ class Store:
         self.pending: dict[tuple[str, str], tuple[str, str]] = {}
         self.flushed = time.monotonic()
         with self.mended():
-            self.open()
+            self.connect()
 
-    def open(self) -> None:
+    def connect(self) -> None:
         self.base = sqlite3.connect(self.file, timeout=1.0, isolation_level=None, check_same_thread=False)
         self.base.execute("PRAGMA synchronous=OFF")  # what is lost is read again
         self.base.execute(
@@ -53,7 +53,7 @@ class Store:
                 raise
             self.base.close()
             clear(self.file.parent)
-            self.open()
+            self.connect()
 
     def get(self, path: str, what: str, seen: str) -> str | None:
         """The value kept for a file in this state."""

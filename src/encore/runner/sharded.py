@@ -8,20 +8,11 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, distributed, nn
-from torch.distributed.checkpoint.state_dict import (
-    StateDictOptions,
-    get_model_state_dict,
-    get_optimizer_state_dict,
-    set_optimizer_state_dict,
-)
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.optim import Optimizer
 
 from encore.errors import ConfigError
 
 NAME = "fsdp"  # of trainer.strategy
-WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)  # which the first rank gets
 
 
 class FullySharded(DDPStrategy):
@@ -33,6 +24,9 @@ class FullySharded(DDPStrategy):
 
     def configure_ddp(self) -> None:
         """Shard the net; its place is kept by one without memory for its weights."""
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
         task: Any = self.lightning_module
         self.whole = without_weights(task.net)
         mesh = init_device_mesh(self.root_device.type, (self.world_size,))
@@ -58,24 +52,41 @@ class FullySharded(DDPStrategy):
     def gather(self) -> None:
         """Give the task its net back, whole, on every rank."""
         task: Any = self.lightning_module
-        held = get_model_state_dict(task.net, options=StateDictOptions(full_state_dict=True))
+        states = state_dicts()
+        held = states.get_model_state_dict(task.net, options=states.StateDictOptions(full_state_dict=True))
         self.whole.load_state_dict(held, assign=True)
         task.net = self.whole.train(task.net.training)
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
         """The whole task's weights, for the first rank; all have to call it."""
         assert self.lightning_module is not None
-        return get_model_state_dict(self.lightning_module, options=WHOLE)
+        found: dict[str, Any] = state_dicts().get_model_state_dict(self.lightning_module, options=on_the_first_rank())
+        return found
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Tensor]:
         """The whole state, by the names of weights, for the first rank; all have to call it."""
-        return get_optimizer_state_dict(self.lightning_module, optimizer, options=WHOLE)  # type: ignore[arg-type,return-value]
+        states, options = state_dicts(), on_the_first_rank()
+        found: dict[str, Tensor] = states.get_optimizer_state_dict(self.lightning_module, optimizer, options=options)
+        return found
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         """Take this rank's share of a whole state."""
         assert self.lightning_module is not None
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            set_optimizer_state_dict(self.lightning_module, optimizer, state, options=WHOLE)
+            options = on_the_first_rank()
+            state_dicts().set_optimizer_state_dict(self.lightning_module, optimizer, state, options=options)
+
+
+def state_dicts() -> Any:
+    """torch's functions for whole states, which load sympy: other runs do without."""
+    from torch.distributed.checkpoint import state_dict
+
+    return state_dict
+
+
+def on_the_first_rank() -> Any:
+    """Options by which the first rank gets what is whole, in memory."""
+    return state_dicts().StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def without_weights(net: nn.Module) -> nn.Module:

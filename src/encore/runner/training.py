@@ -18,8 +18,6 @@ from encore.fast.memory import give_back_memory
 from encore.fast.spared import spared
 from encore.files import digest
 from encore.loggers.lifecycle import closing
-from encore.population.population import Companion, Population
-from encore.population.refusals import against_config
 from encore.record.checkpoint_files import BEST, weights
 from encore.record.checkpoint_files import best as best_of
 from encore.record.record import Record
@@ -56,15 +54,11 @@ def train(
     Raises:
         EncoreError: what stopped it.
     """
-    if cfg.get("population") and (reason := against_config(cfg)):
-        raise ConfigError(f"population={cfg['population']}: {reason}; population=null runs it alone")
+    company = accompanied(cfg, watchers) if cfg.get("population") else []
     with quiet(), Ranks(cfg, record, group) as ranks:
         parts = assemble(cfg, record.folder, stop, group=ranks.group)
         first = begin_from(cfg, parts)
-        parts.trainer.callbacks.extend(watchers)  # type: ignore[attr-defined]
-        if cfg.get("population") and not any(isinstance(each, Companion) for each in watchers):
-            # Alone, in the company of copies of itself.
-            parts.trainer.callbacks.append(Population(cfg["population"]).companion())  # type: ignore[attr-defined]
+        parts.trainer.callbacks.extend([*watchers, *company])  # type: ignore[attr-defined]
         check_before_training(cfg)
         with closing(parts.trainer.loggers):
             run, told = Run(cfg, record, parts, begin(record, parts.position), first), observers(ranks)
@@ -85,6 +79,21 @@ def train(
                 observer.finish(run, trained)
         with stop.deferred():
             return record.finish(summary.after, **trained)
+
+
+def accompanied(cfg: dict, watchers: Sequence[pl.Callback]) -> list[pl.Callback]:
+    """What lets a run of a population train without the others: copies of itself.
+
+    Raises:
+        ConfigError: the run cannot be one of several that train together.
+    """
+    from encore.population.population import Companion, Population
+    from encore.population.refusals import against_config
+
+    if reason := against_config(cfg):
+        raise ConfigError(f"population={cfg['population']}: {reason}; population=null runs it alone")
+    together = any(isinstance(watcher, Companion) for watcher in watchers)
+    return [] if together else [Population(cfg["population"]).companion()]
 
 
 def evaluate(cfg: dict, checkpoint: Path, scratch: Path) -> dict[str, float]:
