@@ -39,6 +39,8 @@ def test_it_stands_where_a_new_interpreter_does(tmp_path, words, session):
     forked, fresh = (finish(*words, fresh=fresh, **settings) for fresh in (False, True))
     assert (forked.returncode, forked.stderr) == (fresh.returncode, fresh.stderr) == (0, "")
     stands, expected = json.loads(forked.stdout), json.loads(fresh.stdout)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in a shell's background, where a fork is given a handler
+        del stands["signals"]
     assert {name: value for name, value in stands.items() if value != expected[name]} == {}, expected
 
 
