@@ -12,7 +12,7 @@ from encore.callbacks.checkpoints import SHARE
 from encore.callbacks.losses import EVERY, advice
 from encore.callbacks.norms import Norms
 from encore.data.loaders import Order
-from encore.errors import Diverged, EncoreError
+from encore.errors import ConfigError, Diverged, EncoreError
 from encore.population.batches import Batches, Pass
 from encore.population.logs import Logs
 from encore.population.member import Member
@@ -72,6 +72,7 @@ class Fleet(Batches, Logs):
         self.norms_every = 0 if norms is None else norms.every or self.log_every
         self.unseen: list[tuple[Tensor, list[Member]]] = []
         self.validation: list[Pass] | None = None
+        self.compared = False
         self.saved, self.cost = time.monotonic(), 0.0
 
     @property
@@ -151,6 +152,8 @@ class Fleet(Batches, Logs):
             for slab, group in zip(self.slabs, example.optimizer.param_groups, strict=True):
                 slab.step(first, end, group, example.steps)
         self.tell_updates(measured)
+        if not self.compared:
+            self.compare(members[0], given, losses, index)
         self.unseen.append((losses, members))
         self.sums += losses
         self.log_losses(losses, members)
@@ -162,6 +165,23 @@ class Fleet(Batches, Logs):
             self.blocks = blocks(self.active)
         if len(self.unseen) >= EVERY:
             self.look()
+
+    def compare(self, member: Member, given: dict[Member, Any], losses: Tensor, index: int) -> None:
+        """Hold a first loss to that of the run alone: a net that does something else in a batch of nets must not train.
+
+        Raises:
+            ConfigError: they differ.
+        """
+        self.compared = True
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            seed_generators(derive(member.seed, "step", member.epoch, index, 0), self.device)
+            alone = float(member.task.attempt(given[member]).loss)
+        together = float(losses[member.row])
+        if not math.isclose(alone, together, rel_tol=1e-3, abs_tol=1e-5) and math.isfinite(alone):
+            raise ConfigError(
+                f"the first loss is {together:.6g} with others and {alone:.6g} alone: this model cannot be trained as "
+                "one of a population; population=null, or another hydra/launcher, runs it alone"
+            )
 
     def prepared(
         self, given: dict[Member, Any], index: int

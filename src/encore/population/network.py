@@ -37,7 +37,9 @@ class Training(nn.Module):
     def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Any, Any]:
         targets = self.task.aim(inputs, targets)
         outputs = self.task(inputs)
-        loss = self.task.objective(outputs, targets)
+        loss = self.task.training_loss(outputs, targets)
+        if self.task.penalty is not None:  # all parameters are trained, which batched ones do not say of themselves
+            loss = loss + self.task.penalty.of(list(self.task.net.parameters()))
         return loss, self.task.prediction(detached(outputs)), self.task.truth(targets)
 
 

@@ -30,7 +30,7 @@ TRAINER: dict[str, tuple[Any, ...]] = {
 STEPS = (
     "training_step", "validation_step", "attempt", "noisy", "evaluate", "report", "on_train_epoch_end",
     "on_validation_epoch_end", "configure_optimizers", "forward", "on_train_start", "on_save_checkpoint",
-    "on_load_checkpoint",
+    "on_load_checkpoint", "objective",
 )  # fmt: skip
 # Layers that keep numbers of the batches that they see, or that draw random numbers in their own way.
 OF_BATCHES = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)

@@ -120,7 +120,10 @@ class Launch:
         if reason := against_config(cfg):
             return Tried(None, f"{runs} runs one after the other: {reason}")
         most = None if self.members == "auto" else int(self.members)
-        return tried(cfg, runs, most, self.programs.setdefault(key, {}))
+        try:
+            return tried(cfg, runs, most, self.programs.setdefault(key, {}))
+        except ConfigError as problem:
+            return Tried(None, f"{runs} runs one after the other: {problem}")
 
     def alone(self, config: DictConfig) -> JobReturn:
         """Run one job, as Hydra's own launcher does."""

@@ -1,6 +1,6 @@
 """A norm of the weights as a term of the training loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,8 +30,12 @@ class Penalty:
     exclude_bias_and_norm: bool = False
 
     def __call__(self, net: nn.Module) -> Tensor:
+        return self.of([each for each in net.parameters() if each.requires_grad])
+
+    def of(self, parameters: Sequence[Tensor]) -> Tensor:
+        """The penalty of these parameters."""
         least = 2 if self.exclude_bias_and_norm else 0
-        norms = [NORMS[self.norm](each) for each in net.parameters() if each.requires_grad and each.ndim >= least]
+        norms = [NORMS[self.norm](each) for each in parameters if each.ndim >= least]
         return self.weight * torch.stack(norms).sum() if norms else torch.zeros(())
 
 
