@@ -225,3 +225,10 @@ def test_the_real_stream_of_classes_is_forgotten_without_a_memory(run):
     settings = {"experiment": "stream_classes", "data_dir": str(REAL), "+data.train.examples": 6000}
     assert run(settings).metrics["val/accuracy"] < 0.25
     assert run({**settings, "task.replay": 500}).metrics["val/accuracy"] > 0.6
+
+
+def test_a_table_without_a_value_is_named(tmp_path):
+    file = tmp_path / "val-matrix.csv"
+    file.write_text("0.5,nan\n")
+    with pytest.raises(InputError, match=r"val-matrix\.csv has no value for some task"):
+        report.table(file)

@@ -79,6 +79,8 @@ def table(file: Path) -> np.ndarray:
         raise InputError(f"{file} cannot be read: {problem}") from problem
     if not found.size:
         raise InputError(f"{file} is empty")
+    if not np.isfinite(found).all():
+        raise InputError(f"{file} has no value for some task: its run did not see all held-out examples, or diverged")
     return found
 
 
