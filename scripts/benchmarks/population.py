@@ -1,15 +1,16 @@
-"""Runs that train together, over the same runs one after the other: whole runs, with all that they leave."""
+"""Sweeps whose runs train together, over the same sweeps one run after the other, with all that the runs leave."""
 
-from functools import partial
+import sys
+from typing import Any
+from unittest import mock
 
 from benchmarks.clock import Clock
 from benchmarks.datasets import Place
 from benchmarks.epochs import unseen
 from benchmarks.figure import Figure
 from benchmarks.seconds import Seconds
-from encore.config.compose import config_from
-from encore.population.population import Population
-from encore.runner.execute import execute
+from encore.commands.train import main
+from encore.sweep.launch import Launch
 
 GATES = ["experiment=xor_2_layers_sgd", "task.init_seed=null"]
 DIGITS = ["data=digits", "model=mlp", "optim=adam"]
@@ -17,46 +18,57 @@ LARGE = ["model=mlp", "model.widths=[128]", "optim=adam", "data.batch_size=512",
 
 
 def population_gates(place: Place) -> Figure:
-    """A net of two hidden units on the four rows of XOR, 10,001 epochs; 32 members."""
-    return gain(place, GATES, 32, alone=2, warm=["trainer.max_epochs=20"])
+    """A net of two hidden units on the four rows of XOR, 10,001 epochs; 32 runs."""
+    return gain(place, GATES, 32, alone=1)
 
 
 def population_digits(place: Place) -> Figure:
-    """The MLP 64-128-10 on digits, batch 64, 30 epochs; 32 members."""
-    return gain(place, DIGITS, 32, alone=6, warm=["trainer.max_epochs=2"])
+    """The MLP 64-128-10 on digits, batch 64, 30 epochs; 32 runs."""
+    return gain(place, DIGITS, 32, alone=6)
 
 
 def population_large(place: Place) -> Figure:
-    """The MLP 784-128-10 on Fashion-MNIST, batch 512, three epochs; 8 members."""
-    return gain(place, [*place.fashion_mnist(), *LARGE], 8, alone=2, warm=["trainer.max_epochs=1"])
+    """The MLP 784-128-10 on Fashion-MNIST, batch 512, three epochs; 16 runs."""
+    return gain(place, [*place.fashion_mnist(), *LARGE], 16, alone=4)
 
 
-def gain(place: Place, settings: list[str], members: int, alone: int, warm: list[str]) -> Figure:
-    """A run's seconds alone over its share of a population's; half of the runs alone come before it, half after."""
-    given = [*place.settings, *settings, "threads=1"]
-    with unseen():
-        for size in (None, 2):
-            together([*given, *warm], range(2), size)
-    clocks: dict[str, list[Seconds]] = {"alone": [], "together": []}
-    for seeds, size in ((range(alone // 2), None), (range(members), members), (range(alone // 2, alone), None)):
-        clock = Clock(cuda=place.accelerator == "cuda")
-        with unseen():
-            together(given, seeds, size)
-        clocks["together" if size else "alone"].append(clock.read())
-    share = clocks["together"][0].counted / members
-    samples = [one.counted / (alone / 2) / share for one in clocks["alone"]]
-    return Figure.of(samples, clocks)
+def gain(place: Place, settings: list[str], runs: int, alone: int) -> Figure:
+    """A run's seconds in a sweep without populations, over its share of one with them.
+
+    Args:
+        settings: of all runs.
+        runs: how many there are.
+        alone: how many are enough to time one alone: that many before the others, and as many after them.
+    """
+    words = [*place.settings, *settings, "threads=1"]
+    for launcher in ("basic", "population"):
+        launched([*words, "trainer.max_epochs=2"], range(3), launcher)
+    took: dict[str, list[Seconds]] = {"alone": [], "together": []}
+    for side, launcher, seeds in (
+        ("alone", "basic", range(alone)), ("together", "population", range(runs)),
+        ("alone", "basic", range(alone, 2 * alone)),
+    ):  # fmt: skip
+        of_all = launched(words, seeds, launcher)
+        took[side].append(Seconds(of_all.cpu / len(seeds), of_all.wall / len(seeds)))
+    return Figure.of([one.cpu / took["together"][0].cpu for one in took["alone"]], took)
 
 
-def together(settings: list[str], seeds: range, size: int | None) -> None:
-    """Run a config with several seeds: as one population, or one after the other."""
-    population = Population(size or 1)
-    for seed in seeds:
-        cfg = config_from([*settings, f"seed={seed}", f"population={'null' if size is None else size}"])
-        watchers = list if size is None else partial(companions, population)
-        population.starts.append(partial(execute, cfg, watchers, silent=True))
-    population.go_on()
+def launched(words: list[str], seeds: range, launcher: str) -> Seconds:
+    """Sweep over seeds, and give the seconds that the runs took, with their composition and without the report."""
+    clock, plain = Clock(cuda=False), Launch.run
 
+    def run(*given: Any) -> Any:
+        clock.start()
+        found = plain(*given)
+        seconds.append(clock.read())
+        return found
 
-def companions(population: Population) -> list:
-    return [population.companion()]
+    seconds: list[Seconds] = []
+    sweep = f"seed=range({seeds.start},{seeds.stop})"
+    with (
+        mock.patch.object(sys, "argv", ["train.py", "-m", *words, sweep, f"hydra/launcher={launcher}"]),
+        mock.patch.object(Launch, "run", run),
+        unseen(),
+    ):
+        main()
+    return seconds[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from encore.config import places
 from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
-from encore.fast import imports
+from encore.fast import garbage, imports
 from encore.fast.leaving import leave
 from encore.files import NotWritten
 from encore.terminal import SUBSTITUTED, harmless
@@ -28,6 +28,7 @@ def end(main: Callable[[], int | None], trains: bool = False) -> None:
     """
     open_streams()
     imports.later()
+    garbage.search_less()
     try:
         find_what_is_the_user_s(trains)
         code = main() or 0

@@ -7,10 +7,11 @@ Python itself refuses a wrong argument when the part is built.
 import ast
 import functools
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
 
 # Base classes whose constructors take no setting.
 PLAIN_BASES = {
@@ -22,9 +23,9 @@ PLAIN_BASES = {
 # Decorators that leave the arguments as they are: Lightning's of its Trainer, scikit-learn's of its functions.
 TRANSPARENT = ("_defaults_from_env_vars", "validate_params")
 DEEPEST = 20  # re-exports followed from file to file
-# By target: the search path, the files that told with the time of their change, and the answer.
-KNOWN: dict[str, tuple[tuple[str, ...], dict[Path, int], "Signature | None"]] = {}
-READ: dict[Path, int] = {}  # the files that have told of the present target
+# By question: the search path, the files that told with the time of their change, and the answer.
+KNOWN: dict[tuple[str, str], tuple[tuple[str, ...], dict[Path, int], Any]] = {}
+READ: dict[Path, int] = {}  # the files that have told of the present question
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -54,23 +55,29 @@ class Signature:
 
 
 def signature(target: str) -> Signature | None:
-    """What a target takes; None if its source does not tell.
+    """What a target takes; None if its source does not tell."""
+    module, _, name = target.rpartition(".")
+    try:
+        found: Signature | None = answered((target, ""), lambda: of_name(module, name) if module else None)
+    except (OSError, SyntaxError, ValueError, ImportError, AttributeError, RecursionError):
+        return None
+    return found
+
+
+def answered(question: tuple[str, str], find: Callable[[], Any]) -> Any:
+    """What source files tell of a question, which is of a target.
 
     It is found again when one of the files that told has changed. The trees of those files are not kept: a run needs
-    their memory (5 MB), and its sweep asks the same targets again (0.1 s a run).
+    their memory (5 MB), and its sweep asks the same questions again (0.1 s a run).
     """
     searched = tuple(sys.path)
-    known = KNOWN.get(target)
+    known = KNOWN.get(question)
     if known is not None and known[0] == searched and all(changed(file) == when for file, when in known[1].items()):
         return known[2]
     READ.clear()
-    module, _, name = target.rpartition(".")
-    try:
-        told = of_name(module, name) if module else None
-    except (OSError, SyntaxError, ValueError, ImportError, AttributeError, RecursionError):
-        return None
+    told = find()
     if READ:
-        KNOWN[target] = searched, dict(READ), told
+        KNOWN[question] = searched, dict(READ), told
     return told
 
 

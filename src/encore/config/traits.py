@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from encore.config.signature import DEEPEST, absolute, defined, place_of, statements
+from encore.config.signature import DEEPEST, absolute, answered, defined, place_of, statements
 
 # Of classes of others, by the ends of their places.
 KNOWN: dict[str, dict[str, Any]] = {".WeightAveraging": {"averages_weights": True}}
@@ -13,12 +13,17 @@ KNOWN: dict[str, dict[str, Any]] = {".WeightAveraging": {"averages_weights": Tru
 def of_callbacks(cfg: dict, trait: str) -> dict[str, Any]:
     """The callbacks of a config that have a trait, with its value, by their names."""
     recipes = {name: recipe for name, recipe in (cfg["callbacks"] or {}).items() if isinstance(recipe, dict)}
-    found = {name: value_of(str(recipe.get("_target_")), trait) for name, recipe in recipes.items()}
-    return {name: value for name, value in found.items() if value}
+    values = {name: value_of(str(recipe.get("_target_")), trait) for name, recipe in recipes.items()}
+    return {name: value for name, value in values.items() if value}
 
 
-def value_of(target: str, trait: str, deep: int = 0) -> Any:
+def value_of(target: str, trait: str) -> Any:
     """A class's trait, its own or that of a base class; None if its source does not tell."""
+    return answered((target, trait), lambda: found(target, trait))
+
+
+def found(target: str, trait: str, deep: int = 0) -> Any:
+    """The same, read from source files."""
     known = next((traits[trait] for end, traits in KNOWN.items() if target.endswith(end) and trait in traits), None)
     module, _, name = target.rpartition(".")
     if known is not None or not module or deep > DEEPEST:
@@ -29,10 +34,10 @@ def value_of(target: str, trait: str, deep: int = 0) -> Any:
                 continue
             if isinstance(statement, ast.ImportFrom):
                 original = next(alias.name for alias in statement.names if name in (alias.asname, alias.name))
-                return value_of(f"{absolute(module, statement)}.{original}", trait, deep + 1)
+                return found(f"{absolute(module, statement)}.{original}", trait, deep + 1)
             if isinstance(statement, ast.ClassDef):
                 bases = (place_of(module, base) for base in statement.bases)
-                inherited = (value_of(base, trait, deep + 1) for base in bases if base)
+                inherited = (found(base, trait, deep + 1) for base in bases if base)
                 return next((value for value in (*written(statement, trait), *inherited) if value is not None), None)
     except (OSError, SyntaxError, ValueError, ImportError, AttributeError):
         return None
@@ -48,10 +53,10 @@ def written(made: ast.ClassDef, trait: str) -> Iterator[Any]:
 
 def against_averages(cfg: dict) -> Iterator[str]:
     """Two averages of the weights in one run: each swaps its own in for validation, and would average the other's."""
-    found = list(of_callbacks(cfg, "averages_weights"))
-    if len(found) > 1:
+    names = list(of_callbacks(cfg, "averages_weights"))
+    if len(names) > 1:
         yield (
-            f"callbacks.{' and callbacks.'.join(found)} each put an average of the weights in for validation: keep one"
+            f"callbacks.{' and callbacks.'.join(names)} each put an average of the weights in for validation: keep one"
         )
 
 

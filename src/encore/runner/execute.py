@@ -11,6 +11,7 @@ from encore.config import signature
 from encore.config.accelerator import check_device
 from encore.config.launched import Place, launched
 from encore.errors import Busy, Diverged
+from encore.fast import garbage
 from encore.files import explained
 from encore.provenance.fingerprint import Identity, essential, identity
 from encore.provenance.variables import counted
@@ -97,6 +98,7 @@ def recorded(
         from encore.runner.as_before import as_before
         from encore.runner.training import train
 
+        garbage.search_as_usual()
         with as_before():
             return train(cfg, record, stop, watchers(), group)
 

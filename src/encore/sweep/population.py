@@ -58,17 +58,17 @@ class Launch:
     def run(self, jobs: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Run jobs, numbered from `first`, and wait for them."""
         setup_globals()
-        configs = {number: self.composed(overrides, number) for number, overrides in enumerate(jobs, first)}
+        numbered = dict(enumerate(jobs, first))
         groups: dict[str, dict[int, dict]] = {}
-        for number, config in configs.items():
-            known = self.plain(config, number)
+        for number, overrides in numbered.items():
+            known = self.plain(overrides, number)
             key = str(number) if known is None else hash_of(without(computing(known), VALUES))
             groups.setdefault(key, {})[number] = known or {}
         returned: dict[int, JobReturn] = {}
         for key, group in groups.items():
             together = self.size(key, group)
             if together is None:
-                returned |= {number: self.alone(configs[number]) for number in group}
+                returned |= {number: self.alone(numbered[number], number) for number in group}
             elif not asked(self.exchange):
                 returned |= self.together(group, together, self.programs.setdefault(key, {}))
         return [returned[number] for number in sorted(returned)]
@@ -80,14 +80,14 @@ class Launch:
             config.hydra.job.id = config.hydra.job.num = number
         return config
 
-    def plain(self, config: DictConfig, number: int) -> dict | None:
+    def plain(self, overrides: Sequence[str], number: int) -> dict | None:
         """A job's checked config; None if it cannot be one of several that train together."""
+        config = self.composed(overrides, number)
         HydraConfig.instance().set_config(config)
-        bare = copy.deepcopy(config)
-        with read_write(bare), open_dict(bare):
-            del bare["hydra"]
+        with read_write(config), open_dict(config):
+            del config["hydra"]
         try:
-            known = resolved(bare)
+            known = resolved(config)
         except EncoreError:  # it will say so itself
             return None
         return None if pruning.asked(self.exchange, number) else known
@@ -125,11 +125,11 @@ class Launch:
         except ConfigError as problem:
             return Tried(None, f"{runs} runs one after the other: {problem}")
 
-    def alone(self, config: DictConfig) -> JobReturn:
+    def alone(self, overrides: Sequence[str], number: int) -> JobReturn:
         """Run one job, as Hydra's own launcher does."""
         return run_job(
-            hydra_context=self.context, task_function=self.task, config=config, job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context, task_function=self.task, config=self.composed(overrides, number),
+            job_dir_key="hydra.sweep.dir", job_subdir_key="hydra.sweep.subdir",
         )  # fmt: skip
 
     def together(self, group: dict[int, dict], size: int, programs: Programs) -> dict[int, JobReturn]:

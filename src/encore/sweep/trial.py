@@ -24,7 +24,7 @@ from encore.runner.quiet import quiet
 from encore.runner.training import fit
 from encore.stopping import Stop
 
-SECONDS = 0.5
+SECONDS = 0.2
 SHARE = 0.5  # of the memory that is free, which a population may take
 FEW = 3  # runs fewer than these are not worth a try
 LEAST = 1.05  # times as fast that several steps must be to be taken together
