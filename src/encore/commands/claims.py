@@ -24,7 +24,7 @@ def main() -> None:
     from encore.analysis.results.findings import kept_in
 
     with kept_in(wanted.out):
-        found = check(recipes)
+        found = check(recipes, wanted.out)
         print(harmless(found.text()))  # shown before it is written, so that a full disk loses nothing
         found.write(wanted.out)
     print(f"\n{wanted.out / 'claims.md'}")
