@@ -65,7 +65,7 @@ def together(configs):
             found[number] = problem
 
     population.starts = [lambda number=number: start(number) for number in range(len(configs))]
-    population.go_on()
+    population.train()
     return [found[number] for number in range(len(configs))]
 
 
@@ -184,3 +184,27 @@ def test_a_net_that_is_another_one_among_others_does_not_train(tmp_path):
     assert [type(each) for each in found] == [ConfigError, ConfigError]
     assert "the first loss is" in str(found[0])
     assert "runs it alone" in str(found[0])
+
+
+@pytest.mark.slow
+def test_many_runs_end_although_each_is_inside_the_one_before(tmp_path):
+    """A hundred of them have more calls within each other than Python allows."""
+    settings = {"experiment": "xor_2_layers", "task.init_seed": None, "data.fraction": 1.0, "logger": None}
+    results = together([config(tmp_path, "runs", seed=seed, **settings) for seed in range(100)])
+    assert [result.status for result in results] == ["finished"] * 100
+    assert len({result.weights_sha256 for result in results}) == 100
+
+
+@pytest.mark.slow
+def test_runs_together_give_the_statistics_of_runs_alone(tmp_path):
+    from encore.analysis.results.statistics import compare
+
+    settings = {"data.fraction": 0.5, "trainer.max_epochs": 5, "logger": None}
+    configs = {seed: config(tmp_path, "runs", seed=seed, **settings) for seed in range(64)}
+    alone = {seed: execute(configs[seed], silent=True) for seed in range(32, 64)}
+    members = dict(enumerate(together([configs[seed] for seed in range(32)])))
+    for metric in ("val/loss", "val/accuracy", "test/loss", "test/accuracy"):
+        of_members, of_alone = (
+            {seed: result.metrics[metric] for seed, result in results.items()} for results in (members, alone)
+        )
+        assert compare(of_members, of_alone).p > 0.01, metric

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -79,13 +79,18 @@ class Fleet(Batches, Logs):
     def active(self) -> list[Member]:
         return [member for member in self.members if member.active]
 
-    def train(self) -> None:
-        """Train until every member has ended; what ended one that did not finish is its `problem`."""
+    def train(self, told: Callable[[int], object]) -> None:
+        """Train until every member has ended; what ended one that did not finish is its `problem`.
+
+        Args:
+            told: is called after each epoch, with the number of those that are complete.
+        """
         try:
             for member in self.members:
                 member.optimizer._opt_called = True  # type: ignore[attr-defined]
             while active := self.active:
                 self.epoch(active)
+                told(max(member.epoch for member in active))
                 self.pause()
         finally:
             for member in self.members:

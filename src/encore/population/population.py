@@ -6,6 +6,7 @@ depend on how many train together, and neither on the others nor on its place am
 alone, in the company of copies of itself.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,9 @@ from encore.population.network import Programs
 from encore.population.refusals import against_parts
 from encore.terminal import logging_set_aside
 
+MOST = 256  # members
+CALLS = 50  # of Python's that one run has within another; 14 were counted
+
 
 class Population:
     """Runs that train together.
@@ -26,18 +30,30 @@ class Population:
     Args:
         size: how many the arithmetic is of: there are copies in the place of those that are missing.
         programs: as `Network` takes them.
+        told: is called after each epoch, with the number of those that are complete.
 
     Attributes:
         starts: each begins one run, and returns when that is over. A run that gets as far as its training begins
             those after it, and waits for them, so that they end in the opposite order.
     """
 
-    def __init__(self, size: int, programs: Programs | None = None) -> None:
-        self.size, self.programs = size, {} if programs is None else programs
+    def __init__(
+        self, size: int, programs: Programs | None = None, told: Callable[[int], object] = lambda epochs: None
+    ) -> None:
+        self.size, self.programs, self.told = size, {} if programs is None else programs, told
         self.starts: list[Callable[[], object]] = []
         self.members: list[Member] = []
         self.over = False
         self.problem: BaseException | None = None
+
+    def train(self) -> None:
+        """Begin all runs, train them, and end them."""
+        before = sys.getrecursionlimit()
+        sys.setrecursionlimit(before + CALLS * len(self.starts))
+        try:
+            self.go_on()
+        finally:
+            sys.setrecursionlimit(before)
 
     def go_on(self) -> None:
         """Begin the runs that have not begun, and train all that got that far."""
@@ -51,7 +67,7 @@ class Population:
             return
         try:
             with one_thread():
-                Fleet(self.size, self.members, self.programs).train()
+                Fleet(self.size, self.members, self.programs).train(self.told)
         except BaseException as problem:
             self.problem = problem
             raise

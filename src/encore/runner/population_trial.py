@@ -16,7 +16,7 @@ from encore.fast.step import bare_step
 from encore.population.fleet import Fleet
 from encore.population.member import Member
 from encore.population.network import Programs
-from encore.population.population import Companion, Population, one_thread
+from encore.population.population import MOST, Companion, Population, one_thread
 from encore.population.refusals import against_parts
 from encore.runner.as_before import as_before
 from encore.runner.parts import assemble
@@ -108,8 +108,7 @@ class Trial(Companion):
         batch = next(member.batches)
         room = free_memory(self.trainer.strategy.root_device)
         most = max(1, int(SHARE * room / self.bytes_of_a_member(member, batch)))
-        if self.most is not None:
-            most = min(most, self.most)
+        most = min(most, MOST if self.most is None else self.most)
         self.size = -(-self.runs // -(-self.runs // most))
         fleet = Fleet(self.size, [member], self.programs)
         alone, together, draws = seconds(

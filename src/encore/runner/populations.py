@@ -111,17 +111,28 @@ class Together:
         """
         numbers = list(group.configs)
         for place in range(0, len(numbers), size):
-            population = Population(size, group.programs)
-            for number in numbers[place : place + size]:
+            here = numbers[place : place + size]
+            bar = tqdm(
+                total=group.configs[here[0]]["trainer"]["max_epochs"], desc=f"{len(here)} runs", unit=" epochs",
+                leave=False, dynamic_ncols=True, disable=not terminal.draws_bars(), delay=terminal.PATIENCE,
+            )  # fmt: skip
+            population = Population(size, group.programs, partial(show, bar))
+            for number in here:
                 cfg = {**group.configs[number], "population": size}
                 population.starts.append(partial(start, cfg, number, population))
             with (
+                bar,
                 Path(os.devnull).open("w", encoding="utf-8") as nowhere,
                 redirect_stdout(nowhere),
                 terminal.bars(False),
             ):
-                population.go_on()
+                population.train()
             yield
+
+
+def show(bar: "tqdm[None]", epochs: int) -> None:
+    """Let a bar stand at a number of epochs."""
+    bar.update(epochs - bar.n)
 
 
 def results_of(cfgs: Sequence[dict], decided: Path) -> list[Result]:

@@ -172,9 +172,9 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
             raise ConfigError(f"trainer: {problem}") from problem
         except (EncoreError, OSError):
             raise
-        except torch._dynamo.exc.TorchDynamoException as problem:
-            raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
         except Exception as problem:  # of whatever part: preflight tries each, not what they do together
+            if any(kind.__name__ == "TorchDynamoException" for kind in type(problem).__mro__):  # without importing it
+                raise ConfigError(f"trainer.compile: {problem}\ntrainer.compile=false does without") from problem
             if parts.group is not None and (cause := parts.group.cause(problem)) is not None:
                 raise cause from problem
             if has_stepped(parts.trainer):

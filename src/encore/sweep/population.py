@@ -11,7 +11,7 @@ from omegaconf import DictConfig, open_dict, read_write
 
 from encore.config.compose import resolved
 from encore.errors import ConfigError, EncoreError, Preempted
-from encore.population.population import Population
+from encore.population.population import MOST, Population
 from encore.runner.populations import DECIDED, Together
 from encore.sweep import pruning
 from encore.sweep.job import attempt
@@ -30,8 +30,8 @@ class Launch:
     """
 
     def __init__(self, context: HydraContext, config: DictConfig, task: TaskFunction, members: int | str) -> None:
-        if members != "auto" and not (isinstance(members, int) and members >= 1):
-            raise ConfigError(f"hydra.launcher.members must be auto or a number, at least 1, not {members}")
+        if members != "auto" and not (isinstance(members, int) and 1 <= members <= MOST):
+            raise ConfigError(f"hydra.launcher.members must be auto or a number, 1 to {MOST}, not {members}")
         self.context, self.config, self.task = context, config, task
         self.exchange = Path(config.hydra.sweep.dir)
         self.together = Together(members, self.exchange.parent.parent / DECIDED)
