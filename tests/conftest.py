@@ -104,6 +104,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Callable[..., tuple[in
         from encore.command import end
 
         monkeypatch.setattr(sys, "argv", ["command", *map(str, words)])
+        monkeypatch.setattr("encore.fast.garbage.search_less", lambda: None)  # this process goes on
         capfd.readouterr()
         with pytest.raises(SystemExit) as stop:
             end(main)

@@ -42,6 +42,20 @@ def test_a_wrong_number_of_members_is_said(sweep, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_member_is_used_as_any_run_is(sweep, command, tmp_path):
+    code, _, _ = sweep("seed=range(3)", *POPULATION, "trainer=cpu", "threads=1", "trainer.max_epochs=2", "optim=adam")
+    assert code == 0
+    folder = sorted((tmp_path / "runs").rglob("result.json"))[1].parent
+    again = command("scripts/reproduce.py", str(folder))
+    assert again.returncode == 0, again.stderr
+    assert "REPRODUCED bit for bit" in again.stdout
+    assert "differed" not in again.stdout
+    measured = command("scripts/evaluate.py", str(folder))
+    assert measured.returncode == 0, measured.stderr
+    assert "validated as one of 3, measured alone: last digits may differ" in measured.stdout
+
+
+@pytest.mark.slow
 def test_a_population_that_is_killed_ends_in_the_same_bits(begin, sweep, tmp_path):
     words = [
         "seed=range(3)", "model.dropout=0.2", *POPULATION, "trainer=cpu", "threads=1", "trainer.max_epochs=60",

@@ -17,7 +17,7 @@ from encore.record.reading import read_manifest
 from encore.record.result import Result
 from encore.terminal import harmless
 
-ELSEWHERE = 0.01  # relative difference that another device may make, whose last digits can turn an example
+ELSEWHERE = 0.01  # relative difference that another device, or a population, may make: last digits can turn an example
 
 
 def main() -> int:
@@ -112,11 +112,13 @@ def again(wanted: argparse.Namespace) -> int:
     elsewhere = device_count(cfg) > 1 or on != recorded_on
     if elsewhere:
         print(harmless(f"recorded on {device_count(cfg)} × {recorded_on}, tested on 1 × {on}: last digits may differ"))
+    elif cfg.get("population"):
+        print(f"validated as one of {cfg['population']}, measured alone: last digits may differ")
     if not found.figures:
         raise InputError(f"{wanted.run}: nothing was compared, as it has recorded none of these metrics")
     if not found.words:
         print(f"the same as recorded, bit for bit: {len(found.figures)} metrics")
-    elif elsewhere and found.apart <= ELSEWHERE:
+    elif (elsewhere or cfg.get("population")) and found.apart <= ELSEWHERE:
         print(f"not bit for bit, and within {ELSEWHERE:.0%} of what was recorded: {found.words}")
     else:
         raise NotReproduced(f"measured again, these are others than recorded: {found.words}")

@@ -14,7 +14,7 @@ from torch import Tensor
 @contextmanager
 def spared(trainer: pl.Trainer) -> Iterator[None]:
     """Train without the needless work of torch and Lightning."""
-    with without_nvml(trainer), without_filling(), without_moving_logs():
+    with without_nvml(trainer), filling(False), without_moving_logs():
         yield
 
 
@@ -34,13 +34,13 @@ def without_nvml(trainer: pl.Trainer) -> Iterator[None]:
 
 
 @contextmanager
-def without_filling() -> Iterator[None]:
-    """Keep deterministic algorithms from filling memory before it is first written to.
+def filling(wanted: bool) -> Iterator[None]:
+    """Set whether deterministic algorithms fill memory before it is first written to.
 
     Filling exposes reads of unwritten memory; it changes no bit of a program without them.
     """
     settings: Any = torch.utils.deterministic
-    before, settings.fill_uninitialized_memory = settings.fill_uninitialized_memory, False
+    before, settings.fill_uninitialized_memory = settings.fill_uninitialized_memory, wanted
     try:
         yield
     finally:

@@ -9,11 +9,13 @@ alone, in the company of copies of itself.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 
 import pytorch_lightning as pl
 import torch
 
 from encore.errors import ConfigError
+from encore.fast.spared import filling
 from encore.population.fleet import Fleet
 from encore.population.member import Member
 from encore.population.network import Programs
@@ -43,7 +45,7 @@ class Population:
         self.size, self.programs, self.told = size, {} if programs is None else programs, told
         self.starts: list[Callable[[], object]] = []
         self.members: list[Member] = []
-        self.over = False
+        self.over, self.fills = False, fills()
         self.problem: BaseException | None = None
 
     def train(self) -> None:
@@ -58,7 +60,7 @@ class Population:
     def go_on(self) -> None:
         """Begin the runs that have not begun, and train all that got that far."""
         while self.starts and not self.over:
-            with logging_set_aside():
+            with logging_set_aside(), filling(self.fills):  # as if the run around it had not begun
                 self.starts.pop(0)()
         if self.over:
             return
@@ -121,6 +123,11 @@ class Companion(pl.Callback):
         loop._restarting = False
         loop.on_run_end()
         return None
+
+
+def fills() -> bool:
+    """Whether torch fills memory before it is written to."""
+    return bool(attrgetter("deterministic.fill_uninitialized_memory")(torch.utils))
 
 
 @contextmanager
