@@ -1,6 +1,7 @@
 """scikit-learn's digits, read without importing scikit-learn, which takes a third of the time before the first step."""
 
 import gzip
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,11 +22,17 @@ def load_digits() -> SimpleNamespace:
     """The digits as `sklearn.datasets.load_digits` gives them: data [1797, 64], float64; target [1797], int64."""
     file = digits_file()
     assert file is not None
-    with gzip.open(file, "rt", encoding="utf-8") as rows:
-        table = np.loadtxt(rows, delimiter=",")
+    table = read(file).copy()
     return SimpleNamespace(
         data=table[:, :-1],
         target=table[:, -1].astype(int),
         target_names=np.arange(10),
         images=table[:, :-1].reshape(-1, 8, 8),
     )
+
+
+@cache
+def read(file: Path) -> np.ndarray:
+    """The table in a file, read once, as the runs of a sweep follow each other."""
+    with gzip.open(file, "rt", encoding="utf-8") as rows:
+        return np.loadtxt(rows, delimiter=",")

@@ -1,6 +1,5 @@
 """The code of a run: all modules reached by imports from what its config names, and the packages around them."""
 
-import copy
 import json
 import os
 import re
@@ -54,6 +53,10 @@ class Closure:
     digests: dict[str, str] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
 
+    def copy(self) -> "Closure":
+        """The same, to be changed."""
+        return Closure(dict(self.files), dict(self.digests), dict(self.packages))
+
 
 def closure(names: Iterable[str], declared: Iterable[str] = ()) -> Closure:
     """Follow imports from modules, or from what is in them.
@@ -71,13 +74,13 @@ def closure(names: Iterable[str], declared: Iterable[str] = ()) -> Closure:
     names, declared = list(names), list(declared)
     asked = (tuple(names), tuple(sys.path), tuple(map(id, sys.meta_path)))
     if not declared and KNOWN.get("asked") == asked and KNOWN["seen"] == facts(KNOWN["seen"]):
-        return copy.deepcopy(KNOWN["found"])
+        return KNOWN["found"].copy()
     modules, began = Modules(), time.time_ns()
     found = followed(names, declared, modules)
     within = (place for module in modules.found.values() if module and module.own for place in module.within or ())
     seen = facts([*sys.path, *within, *map(str, found.files.values())])
     if not declared and began - max(map(changed, seen), default=0) > remembered.SETTLED:
-        KNOWN.update(asked=asked, seen=seen, found=copy.deepcopy(found))
+        KNOWN.update(asked=asked, seen=seen, found=found.copy())
     return found
 
 

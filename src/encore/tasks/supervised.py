@@ -221,7 +221,8 @@ class Supervised(pl.LightningModule):
         """
         outputs, shapes = self.eval()(inputs), shapes_of(inputs)
         self.check_outputs(outputs, inputs)
-        trial = copy.deepcopy(self).train()  # whose running statistics are its own
+        tallies = {id(each): each for each in (self.train_tally, self.val_tally, self.test_tally)}
+        trial = copy.deepcopy(self, tallies).train()  # whose running statistics are its own
         with torch.no_grad():
             made = trial(inputs)
         if isinstance(outputs, Tensor) or self.output_shape(inputs) is not None:
