@@ -152,7 +152,7 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
             f"the code has changed since: {listed(changed)}\n"
             "--run-recorded-code runs the recorded code; it may be untrusted, so look at it first"
         )
-    tell_environment(held["environment"])
+    tell_environment(held["environment"], cfg)
     code = recorded_code(held, scratch) if changed else None
     out = wanted.out or scratch / "runs"
     say(f"running {run_name(cfg)}, seed {cfg['seed']}, again", 0)
@@ -171,19 +171,19 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def tell_environment(recorded: dict) -> None:
+def tell_environment(recorded: dict, cfg: dict) -> None:
     """Report, before the run, how the environment differs; threads and switches are set as recorded."""
     from encore.provenance.environment import differences, environment
-    from encore.provenance.variables import COUNTED
+    from encore.provenance.variables import counted
 
     here = environment(with_gpus=bool(recorded["gpus"]))
     given = ("packages", "python", "os", "libc", "cpu", "libraries", "gpus", "driver", "cuda", "hip", "cudnn")
-    found = differences(*({name: place[name] for name in given} for place in (recorded, here)))
+    then, now = ({name: place[name] for name in given} for place in (recorded, here))
+    found = differences(then, now, on_cpu=cfg["trainer"]["accelerator"] == "cpu")
     if found:
         say("\n  ".join(["the environment differs from the recorded one:", *found]), 0)
-    then = {name: value for name, value in recorded["variables"].items() if name in COUNTED}
-    if then:
-        say(f"set as recorded: {', '.join(f'{name}={value}' for name, value in then.items())}", 0)
+    if read := counted(cfg, recorded["variables"]):
+        say(f"set as recorded: {', '.join(f'{name}={value}' for name, value in read.items())}", 0)
 
 
 def compare(wanted: argparse.Namespace, found: Findings) -> tuple[str, int]:
