@@ -11,6 +11,7 @@ from typing import IO
 
 from encore.errors import Busy, CannotWrite
 from encore.files import FULL, NoRoom, NotWritten, open_own
+from encore.locks import HELD
 
 try:
     import fcntl
@@ -22,23 +23,6 @@ LOCK = ".lock"
 
 class Gone(NotWritten):
     """A folder is not where it was."""
-
-
-# The folders that this process holds, by the numbers of the files by which it does.
-HELD: dict[int, Path] = {}
-
-
-def let_go() -> None:
-    """Release the locks that a fork inherited: a worker that outlives its run holds nothing."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for lock in HELD:
-        os.dup2(nothing, lock)
-    os.close(nothing)
-    HELD.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=let_go)
 
 
 @contextmanager
