@@ -21,7 +21,7 @@ from gpu.rows import FAILED, HEAD, NO_GPU, NOT_MEASURED, Row, read, summary, wri
 
 from encore.command import end
 from encore.config.accelerator import cuda_devices
-from encore.errors import ConfigError, Preempted
+from encore.errors import ConfigError
 from encore.files import writing
 
 MINUTES = 7.5
@@ -35,7 +35,6 @@ def main() -> int:
         raise ConfigError(f"there is no part {unknown[0]}; choose from {', '.join(PARTS)}")
     if wanted.part is not None:
         return one(wanted.part, wanted.json)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(Preempted.code))  # and end the part on the way
     rows: list[Row] = []
     write(rows, {}, wanted.json)  # what cannot be written is said before the minutes are spent
     print("on the GPU" if cuda_devices() else f"{NO_GPU}: what can be tried on the CPU is, in small sizes")

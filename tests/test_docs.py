@@ -59,7 +59,7 @@ def test_the_runs_that_readme_and_runs_md_name_are_those_that_their_commands_mak
         ]
     assert not stale, (
         "code or defaults of these runs have changed, and with them the fingerprints that the documents show; if "
-        f"`python train.py fresh=true` still prints the numbers in README.md, this renews them: {'; '.join(stale)}"
+        f"`python train.py fresh=true` still prints the numbers in README.md, this renews them: {'; '.join(dict.fromkeys(stale))}"
     )
 
 

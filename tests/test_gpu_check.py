@@ -111,7 +111,7 @@ gpu_check.end(gpu_check.main)
     ("words", "code", "said"),
     [
         (["--json", "{folder}/missing/rows.json"], 74, "missing/rows.json"),
-        (["--json", "{folder}"], 74, "Is a directory"),
+        (["--json", "{folder}"], 74, "it is a folder"),
         (["--minutes", "0"], 1, "must be a number above 0, not 0"),
         (["--minutes", "nan"], 1, "must be a number above 0, not nan"),
     ],
@@ -158,7 +158,7 @@ def test_doctor_runs_it(typed, monkeypatch, tmp_path):
     code, said, _ = typed(doctor.main, "--gpu")
     assert (code, said.splitlines()[-1]) == (1, "gpu_check.json")
     assert "0 ok, 10 FAILED" in said
-    assert "are checked without --gpu" in typed(doctor.main, "--gpu", "disk")[2]
+    assert "--gpu takes no CHECK: leave out disk" in typed(doctor.main, "--gpu", "disk")[2]
 
 
 def test_a_line_has_its_figure_and_not_all_of_a_long_note():

@@ -24,7 +24,9 @@ def main() -> int:
     )
     wanted = parser.parse_args()
     if wanted.checks and (wanted.gpu or wanted.clear_digests):
-        parser.error(f"{', '.join(wanted.checks)} are checked without {'--gpu' if wanted.gpu else '--clear-digests'}")
+        parser.error(
+            f"{'--gpu' if wanted.gpu else '--clear-digests'} takes no CHECK: leave out {' '.join(wanted.checks)}"
+        )
     if wanted.gpu:
         return gpu_check()
     if wanted.clear_digests:

@@ -2,8 +2,6 @@
 
 import argparse
 import math
-import signal
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from encore.analysis.second_run import recorded_code, run_again
 from encore.config.named_runs import a_run
-from encore.errors import ConfigError, InputError, Interrupted, NotReproduced, Preempted
+from encore.errors import ConfigError, InputError, Interrupted, NotReproduced
 from encore.provenance import fingerprint
 from encore.provenance.contents import check_unchanged
 from encore.provenance.trust import check_config, read, recorded_config
@@ -47,7 +45,6 @@ class Findings:
 def main() -> int:
     """Run the command; the last line it prints is the verdict."""
     wanted, found = arguments(), Findings()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(Preempted.code))  # and clean up on the way
     with tempfile.TemporaryDirectory() as scratch:
         words, code = answer(wanted, found, Path(scratch))
         if wanted.certificate:
@@ -135,7 +132,7 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
     if result.status != held["status"]:
         raise InputError(f"{wanted.run}: result.json says {result.status}, and manifest.json {held['status']}")
     if held["status"] != "finished":
-        raise InputError(f"{wanted.run} is {held['status']}, not finished")
+        raise InputError(f"{wanted.run} {result.standing}, not finished")
     cfg = recorded_config(wanted.run)
     if wanted.out and wanted.out.exists() and any(wanted.out.iterdir()):
         raise ConfigError(f"--out={wanted.out} is not empty: name a new folder")

@@ -46,6 +46,20 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_held(folder: Path) -> bool | None:
+    """Whether a process holds a folder; None if that cannot be known here."""
+    if fcntl is None:
+        return None
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError) as problem:
+        return isinstance(problem, BlockingIOError)
+    except OSError:
+        return None
+    return False
+
+
 def check_held(folder: Path) -> None:
     """Raise Gone if a folder that this process holds is no longer where it was, or another one is there."""
     if not all(map(in_place, (number for number, place in HELD.items() if place == folder))):
