@@ -126,7 +126,7 @@ def one(name: str, file: Path) -> int:
             for row in PARTS[name](place_in(Path(folder))):
                 rows.append(row)
                 write(rows, {}, file)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:  # of a command that a part runs
             rows.append(Row(name, "the rest" if rows else "all of it", FAILED, note=said(problem)))
             write(rows, {}, file)
     return 0

@@ -50,16 +50,15 @@ def test_the_runs_that_readme_and_runs_md_name_are_those_that_their_commands_mak
         ),
     }
     assert [len(marks) for marks in shown.values()] == [2, 1]
-    stale = []
+    stale = {}
     for words, marks in shown.items():
         real = identity(config_from([*words.split(), "trainer.accelerator=cpu", "threads=2"]))
         check_locked(real.code.packages)
-        stale += [
-            f"sed -i s/{mark}/{real.mark[:10]}/ README.md docs/runs.md" for mark in marks if mark != real.mark[:10]
-        ]
+        stale |= {mark: real.mark[:10] for mark in marks if mark != real.mark[:10]}
+    renew = "; ".join(f"sed -i s/{mark}/{real}/ README.md docs/runs.md" for mark, real in stale.items())
     assert not stale, (
         "code or defaults of these runs have changed, and with them the fingerprints that the documents show; if "
-        f"`python train.py fresh=true` still prints the numbers in README.md, this renews them: {'; '.join(dict.fromkeys(stale))}"
+        f"`python train.py fresh=true` still prints the numbers in README.md, this renews them: {renew}"
     )
 
 

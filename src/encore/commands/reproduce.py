@@ -50,10 +50,14 @@ def main() -> int:
         if wanted.certificate:
             from encore.analysis import certificate
 
-            certificate.write(
-                wanted.certificate, words, code, wanted.run, found.again, found.comparison, found.signature,
-                wanted.tolerance,
-            )  # fmt: skip
+            try:
+                certificate.write(
+                    wanted.certificate, words, code, wanted.run, found.again, found.comparison, found.signature,
+                    wanted.tolerance,
+                )  # fmt: skip
+            except OSError:
+                say(words, code)  # which took a run to find
+                raise
             say(f"certificate {wanted.certificate}", 0)
     return say(words, code)
 
