@@ -113,12 +113,12 @@ def replace(path: Path, content: bytes, keep: Path | None = None) -> None:
         NotWritten: it cannot be written, or is something else than a file, such as a device. The old file is untouched
             and nothing else is left behind.
     """
-    if path.exists() and not path.is_file():
-        kind = KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
-        raise NotWritten(errno.EEXIST, f"it is {kind}, and a file is to be written", str(path))
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with writing(path):
+            if path.exists() and not path.is_file():
+                kind = KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
+                raise NotWritten(errno.EEXIST, f"it is {kind}, and a file is to be written", str(path))
             with beside.open("wb") as stream:
                 stream.write(content)
                 stream.flush()

@@ -82,7 +82,7 @@ def compare(recorded: Path, again: Path) -> Comparison:
 
 def environments(before: dict, after: dict) -> list[str]:
     """How the environments of two runs differ, as far as their device reads them."""
-    on_cpu = before["device"] == after["device"] == "cpu"
+    on_cpu = before.get("device") == after.get("device") == "cpu"
     return differences(before["environment"], after["environment"], on_cpu)
 
 
