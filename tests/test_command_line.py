@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, without_importing
@@ -353,3 +354,17 @@ def test_without_the_environment_one_line_says_how_to_make_it(tmp_path):
     assert answer.returncode == 1
     assert "make setup" in answer.stderr
     assert len(answer.stderr.strip().splitlines()) == 1
+
+
+def test_a_command_that_is_asked_to_end_cleans_up(tmp_path):
+    program = (
+        "import tempfile, time\nfrom encore.command import end\n"
+        "def main():\n    with tempfile.TemporaryDirectory() as folder:\n        print(folder, flush=True)\n"
+        "        time.sleep(60)\nend(main)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        folder = Path(process.stdout.readline().strip())
+        assert folder.is_dir()
+        process.terminate()
+        assert process.wait(timeout=60) == 143
+    assert not folder.exists()

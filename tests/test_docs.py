@@ -12,8 +12,13 @@ import processes
 import pytest
 import yaml
 from conftest import ROOT
+from packaging.utils import canonicalize_name
 
 from encore.config import places
+from encore.config.compose import config_from
+from encore.project.health import pinned
+from encore.provenance.fingerprint import identity
+from encore.provenance.variables import COUNTED
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GALLERY = ROOT / "docs" / "gallery"
@@ -33,9 +38,35 @@ def commands(text):
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
-def test_the_default_run_is_called_the_same_everywhere():
-    (shown,) = re.findall(r"^folder +(runs/\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert re.search(r"^(runs/\S+) +at the defaults", (ROOT / "docs" / "runs.md").read_text(), re.MULTILINE)[1] == shown
+def test_the_runs_that_readme_and_runs_md_name_are_those_that_their_commands_make(monkeypatch):
+    for name in COUNTED:
+        monkeypatch.delenv(name, raising=False)
+    runs = (ROOT / "docs" / "runs.md").read_text()
+    (in_readme,) = re.findall(r"^folder +runs/\S+-(\w+)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    shown = {
+        "": [in_readme, *re.findall(r"^runs/\S+-(\w+) +at the defaults", runs, re.MULTILINE)],
+        "optim.lr=0.003 model.widths=[64]": re.findall(
+            r"^runs/\S+-(\w+) +with optim.lr=0.003 model", runs, re.MULTILINE
+        ),
+    }
+    assert [len(marks) for marks in shown.values()] == [2, 1]
+    stale = {}
+    for words, marks in shown.items():
+        real = identity(config_from([*words.split(), "trainer.accelerator=cpu", "threads=2"]))
+        check_locked(real.code.packages)
+        stale |= {mark: real.mark[:10] for mark in marks if mark != real.mark[:10]}
+    renew = "; ".join(f"sed -i s/{mark}/{real}/ README.md docs/runs.md" for mark, real in stale.items())
+    assert not stale, (
+        "code or defaults of these runs have changed, and with them the fingerprints that the documents show; if "
+        f"`python train.py fresh=true` still prints the numbers in README.md, this renews them: {renew}"
+    )
+
+
+def check_locked(packages):
+    """Skip where packages are not those of the lock: their versions are part of a fingerprint."""
+    pins = {canonicalize_name(each.name): str(each.specifier) for each in pinned(ROOT / "requirements.lock")}
+    if others := [f"{name} {version}" for name, version in packages.items() if pins.get(name) != f"=={version}"]:
+        pytest.skip(f"other versions than those of requirements.lock: {', '.join(others)}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

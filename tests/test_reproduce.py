@@ -113,6 +113,10 @@ def test_the_verdict_is_certified_and_names_who_signed(run, command, tmp_path):
     if words:
         assert "signed by ada@example.org, SHA256:" in answer.stdout
         assert kept["signature"].startswith("ada@example.org")
+    (tmp_path / "folder").mkdir()
+    nowhere = command("scripts/reproduce.py", str(folder), "--certificate", "folder")
+    assert (nowhere.returncode, nowhere.stdout.splitlines()[-1]) == (74, kept["verdict"])
+    assert "it is a folder, and a file is to be written: 'folder'" in nowhere.stderr
     altered(folder, lambda manifest: manifest["metrics"].update({"test/accuracy": (0.99).hex()}))
     (folder / seal.SIGNATURE).unlink(missing_ok=True)
     forged = command("scripts/reproduce.py", str(folder), "--certificate", "certificate.json")

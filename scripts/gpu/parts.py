@@ -1,6 +1,6 @@
 """The parts of a check of a GPU; each is tried in a process of its own.
 
-On a machine without a GPU they measure on its processor what there is to measure, in small sizes.
+On a machine without a GPU they measure on its CPU what there is to measure, in small sizes.
 """
 
 import json
@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +23,6 @@ from gpu.rows import FAILED, NO_GPU, NOT_MEASURED, Row
 ROOT = places.engine().parent
 TRAIN = str(ROOT / "train.py")
 MLP = ("model=mlp", "model.widths=[128]", "optim=adam")
-GOAL = 15  # times that a population of 32 is faster than one after another
 
 
 def device(place: Place) -> Iterator[Row]:
@@ -47,21 +45,10 @@ def tests(place: Place) -> Iterator[Row]:
         yield Row("tests", what, NOT_MEASURED, note="pytest is not installed")
         return
     words = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:xdist",
-        "-o",
-        "addopts=--strict-markers",
-        "-q",
-        "-m",
-        "gpu",
-        "-rs",
-    ]
-    answer = subprocess.run(
-        [*words, "tests/gpu"], cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
+        sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", "-o", "addopts=--strict-markers",
+        "-q", "-m", "gpu", "tests/gpu",
+    ]  # fmt: skip
+    answer = subprocess.run(words, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", check=False)
     said = answer.stdout.strip().splitlines() or [answer.stderr.strip()]
     counts = {kind: int(number) for number, kind in re.findall(r"(\d+) (passed|failed|skipped|errors?)", said[-1])}
     if answer.returncode == 0 and not counts.get("passed"):
@@ -87,17 +74,17 @@ def tax(place: Place) -> Iterator[Row]:
     }
     for key, settings in measured.items():
         figure = trainer_tax(place, list(settings), pairs=9 if place.accelerator == "cuda" else 3)
-        yield Row("tax", key, value=figure.value, unit="×")
+        yield Row("tax", key, value=figure.value, unit="×", note="an epoch over one by hand, which gives the same bits")
 
 
 def settings_cnn(place: Place) -> Iterator[Row]:
     """What each setting for speed gains with the small CNN."""
-    yield from gains(place, "cnn", examples=50_000 if place.accelerator == "cuda" else 256)
+    yield from gains(place, "settings_cnn", "cnn", examples=50_000 if place.accelerator == "cuda" else 256)
 
 
 def settings_resnet18(place: Place) -> Iterator[Row]:
     """What each setting for speed gains with ResNet-18."""
-    yield from gains(place, "resnet18", examples=20_000 if place.accelerator == "cuda" else 32)
+    yield from gains(place, "settings_resnet18", "resnet18", examples=20_000 if place.accelerator == "cuda" else 32)
 
 
 # By what is compared: the settings of the slower side, as it is hoped, and of the faster one, and whether a CPU has it.
@@ -111,7 +98,7 @@ COMPARED: dict[str, tuple[list[str], list[str], bool]] = {
 }
 
 
-def gains(place: Place, model: str, examples: int) -> Iterator[Row]:
+def gains(place: Place, part: str, model: str, examples: int) -> Iterator[Row]:
     """Seconds of an epoch with each setting, over those without it."""
     known: dict[tuple[str, ...], float] = {}
 
@@ -123,14 +110,14 @@ def gains(place: Place, model: str, examples: int) -> Iterator[Row]:
     for name, (slow, fast, on_cpu) in COMPARED.items():
         what = f"{model}: {name}, gain"
         if place.accelerator != "cuda" and not on_cpu:
-            yield Row("settings", what, NOT_MEASURED, note=NO_GPU)
+            yield Row(part, what, NOT_MEASURED, note=NO_GPU)
             continue
         try:
             one, other = seconds(slow), seconds(fast)
         except Exception as problem:
-            yield Row("settings", what, FAILED, note=said(problem))
+            yield Row(part, what, FAILED, note=said(problem))
         else:
-            yield Row("settings", what, value=one / other, unit="×", note=f"{one:.3g} against {other:.3g} s an epoch")
+            yield Row(part, what, value=one / other, unit="×", note=f"{one:.3g} s an epoch, with it {other:.3g} s")
 
 
 def pictures(place: Place, examples: int) -> list[str]:
@@ -154,29 +141,26 @@ def resnet(place: Place) -> Iterator[Row]:
     for what, more in {"": [], ", bf16": fast, ", bf16 and compiled": [*fast, "trainer.compile=true"]}.items():
         name = f"ResNet-18, {examples:,} pictures{what}"
         if what and not fast:
-            yield Row("resnet18", name, NOT_MEASURED, note=NO_GPU)
+            yield Row("resnet", name, NOT_MEASURED, note=NO_GPU)
             continue
         try:
             words = ["model=resnet18", "augment=[flip_crop]", *pictures(place, examples), *more]
-            yield Row("resnet18", name, value=epoch(place, words), unit="s an epoch")
+            yield Row("resnet", name, value=epoch(place, words), unit="s an epoch")
         except Exception as problem:
-            yield Row("resnet18", name, FAILED, note=said(problem))
+            yield Row("resnet", name, FAILED, note=said(problem))
 
 
 def population(place: Place) -> Iterator[Row]:
-    """32 nets in one process as one batched model, against one after another."""
-    what = "32 MLPs as a population, gain"
-    if places.find("hydra/launcher/population") is None:
-        yield Row("population", what, NOT_MEASURED, note="not available: there is no hydra/launcher=population")
-        return
+    """A sweep whose nets train as one batched model, against one after another."""
+    from benchmarks.population import gain
+
     gpu = place.accelerator == "cuda"
-    few = [*place.fashion_mnist(), *MLP, "trainer.max_epochs=5"] if gpu else ["trainer.max_epochs=3"]
-    number, alone = (32, 4) if gpu else (8, 2)
-    common = [*place.settings, *few, "threads=1"]
-    together = wall(["-m", f"seed=range({number})", "hydra/launcher=population", *common])
-    one_by_one = wall(["-m", f"seed=range({alone})", "hydra/launcher=basic", *common]) * number / alone
-    note = f"{number} in {together:.1f} s, one after another {one_by_one:.1f} s (as {alone} of them took)"
-    yield Row("population", what.replace("32", str(number)), value=one_by_one / together, unit="×", note=note)
+    settings = [*place.fashion_mnist(), *MLP, "trainer.max_epochs=5"] if gpu else [*MLP, "trainer.max_epochs=3"]
+    members = 32 if gpu else 8
+    took = gain(place, settings, members, alone=2 if gpu else 1).typical_seconds()
+    value = took["alone"].wall / took["together"].wall  # the CPU's seconds say little of a GPU
+    note = f"{took['alone'].wall:.3g} s a run, together {took['together'].wall:.3g} s"
+    yield Row("population", f"{members} MLPs as a population, gain", value=value, unit="×", note=note)
 
 
 def two_at_once(place: Place) -> Iterator[Row]:
@@ -197,7 +181,7 @@ def two_at_once(place: Place) -> Iterator[Row]:
             digests.append({result["seed"]: result["weights_sha256"] for result in results(Path(folder))})
     same = digests[0] == digests[1] and len(digests[0]) == len(seeds)
     note = "" if same else f"other weights than alone: {digests}"
-    yield Row("two at once", "two runs at once, bits as alone", "ok" if same else FAILED, note=note)
+    yield Row("two_at_once", "two runs at once, bits as alone", "ok" if same else FAILED, note=note)
 
 
 def memory(place: Place) -> Iterator[Row]:
@@ -226,7 +210,7 @@ def tensorboard(place: Place) -> Iterator[Row]:
     events.Reload()
     tags = events.Tags()
     for kind in ("scalars", "images", "histograms", "tensors"):
-        yield Row("tensorboard", kind, value=len(tags[kind]))
+        yield Row("tensorboard", kind, value=len(tags[kind]), unit="tags")
     for tag in ("speed/examples_per_second", "speed/gpu_memory_mib", "speed/gpu_busy_percent"):
         if tag in tags["scalars"]:
             yield Row("tensorboard", tag, value=events.Scalars(tag)[-1].value)
@@ -235,14 +219,7 @@ def tensorboard(place: Place) -> Iterator[Row]:
         elif tag == "speed/gpu_busy_percent" and find_spec("pynvml") is None:
             yield Row("tensorboard", tag, NOT_MEASURED, note="uv pip install nvidia-ml-py shows it")
         else:
-            yield Row("tensorboard", tag, FAILED, note="TensorBoard has no such card")
-
-
-def wall(words: Sequence[str]) -> float:
-    """How many seconds a command of train.py takes."""
-    began = time.perf_counter()
-    finish(start(words))
-    return time.perf_counter() - began
+            yield Row("tensorboard", tag, FAILED, note="TensorBoard has no chart of it")
 
 
 def start(words: Sequence[str]) -> "subprocess.Popen[str]":

@@ -1,13 +1,17 @@
 """What a check of a GPU found: rows, a table of them, and their JSON."""
 
-import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from encore.files import read_json, write_json
+
 OK, FAILED, NOT_MEASURED = "ok", "FAILED", "not measured"
 NO_GPU = "no CUDA device"
+HEAD = f"{'part':17} {'what':44} {'status':13} {'value':>16}"
+LONGEST = 300  # characters of a note on the terminal; the JSON file has all of it
 
 
 @dataclass(frozen=True)
@@ -31,20 +35,27 @@ class Row:
     note: str = ""
 
     def line(self) -> str:
-        figure = "" if self.value is None else f"{self.value:,.3g} {self.unit}".strip()
-        return f"{self.part:12} {self.what:44} {self.status:13} {figure:>12}  {self.note}".rstrip()
+        note = self.note if len(self.note) <= LONGEST else f"{self.note[:LONGEST]}…"
+        return f"{self.part:17} {self.what:44} {self.status:13} {self.figure:>16}  {note}".rstrip()
+
+    @property
+    def figure(self) -> str:
+        """The value with its unit."""
+        if self.value is None:
+            return ""
+        return f"{self.value:{',.0f' if abs(self.value) >= 1000 else '.3g'}} {self.unit}".strip()
 
 
-def table(rows: Sequence[Row]) -> str:
-    head = f"{'part':12} {'what':44} {'status':13} {'value':>12}"
-    return "\n".join([head, *(row.line() for row in rows)])
+def summary(rows: Sequence[Row]) -> str:
+    """How many rows there are of each status."""
+    counts = Counter(row.status for row in rows)
+    return ", ".join(f"{counts[status]} {status}" for status in (OK, FAILED, NOT_MEASURED))
 
 
 def write(rows: Sequence[Row], machine: dict[str, Any], file: Path) -> None:
-    """Write all rows, and the machine, as JSON."""
-    content = {"machine": machine, "rows": [asdict(row) for row in rows]}
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write all rows, and the machine, as JSON; at any moment the file is whole."""
+    write_json(file, {"machine": machine, "rows": [asdict(row) for row in rows]})
 
 
 def read(file: Path) -> list[Row]:
-    return [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+    return [Row(**row) for row in read_json(file)["rows"]]

@@ -3,13 +3,14 @@
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from encore.config import places
-from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
+from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted, Preempted
 from encore.fast import garbage, imports
 from encore.fast.leaving import leave
 from encore.files import NotWritten
@@ -29,6 +30,8 @@ def end(main: Callable[[], int | None], trains: bool = False) -> None:
     open_streams()
     imports.later()
     garbage.search_less()
+    if not trains:  # a run saves first
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(Preempted.code))  # and clean up on the way
     try:
         find_what_is_the_user_s(trains)
         code = main() or 0

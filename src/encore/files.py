@@ -87,7 +87,18 @@ def explained() -> Iterator[None]:
 def make_folder(path: Path) -> None:
     """Make a folder and those around it, where they are missing."""
     with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as problem:
+            raise NotWritten(errno.ENOTDIR, "a file is there, and a folder is needed", str(path)) from problem
+
+
+def free_place(path: Path) -> Path:
+    """A path at which nothing lies yet: this one, or one with a number behind it."""
+    place, number = path, 2
+    while os.path.lexists(place):
+        place, number = path.with_name(f"{path.name}.{number}"), number + 1
+    return place
 
 
 def replace(path: Path, content: bytes, keep: Path | None = None) -> None:
@@ -99,11 +110,15 @@ def replace(path: Path, content: bytes, keep: Path | None = None) -> None:
         keep: where to keep the old content.
 
     Raises:
-        NotWritten: it cannot be written. The old file is untouched and nothing else is left behind.
+        NotWritten: it cannot be written, or is something else than a file, such as a device. The old file is untouched
+            and nothing else is left behind.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with writing(path):
+            if path.exists() and not path.is_file():
+                kind = KINDS.get(stat.S_IFMT(path.stat().st_mode), "something else")
+                raise NotWritten(errno.EEXIST, f"it is {kind}, and a file is to be written", str(path))
             with beside.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
@@ -218,7 +233,7 @@ def open_regular(path: Path, at_most: int) -> IO[bytes]:
     except FileNotFoundError as problem:
         raise InputError(f"there is no {path}") from problem
     except (OSError, ValueError) as problem:
-        if path.is_symlink():
+        if os.path.islink(path):  # noqa: PTH114 (which answers in a closed folder, too)
             raise InputError(f"{path} is a link, and is not followed: put the file itself there") from problem
         raise InputError(f"{path} cannot be read: {problem}") from problem
     seen = os.fstat(opened)

@@ -15,7 +15,8 @@ try:
 except ImportError:  # Windows: no lock between two processes
     fcntl = None  # type: ignore[assignment]
 
-LOCKS: set[int] = set()  # the numbers of the files by which this process holds them
+# What this process holds, a file or a run's folder, by the numbers of the files by which it does.
+HELD: dict[int, Path] = {}
 
 
 @contextmanager
@@ -37,19 +38,19 @@ def locked(file: Path, waiting: str | None, busy: str | None = None) -> Iterator
                 lock = stack.enter_context(file.open("ab"))
             if take(lock, file, waiting, busy):
                 break
-        LOCKS.add(lock.fileno())
-        stack.callback(LOCKS.discard, lock.fileno())
+        HELD[lock.fileno()] = file
+        stack.callback(HELD.pop, lock.fileno(), None)
         stack.callback(remove, file)
         yield
 
 
 def let_go() -> None:
-    """A worker that outlives its process, which a fork made, holds no lock of it."""
+    """Release what a fork inherited: a worker that outlives its process holds nothing of it."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for lock in LOCKS:
+    for lock in HELD:
         os.dup2(nothing, lock)
     os.close(nothing)
-    LOCKS.clear()
+    HELD.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,6 +1,9 @@
 """`encore card`: what a run's cards say, and that Hugging Face's own library reads them."""
 
 import json
+import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -8,6 +11,7 @@ import yaml
 import encore
 from encore.analysis.card import plain
 from encore.commands import card
+from encore.record import seal
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,47 @@ def test_hugging_face_reads_them(cards):
 def test_what_is_no_finished_run_has_no_card(folder, typed, tmp_path):
     code, _, err = typed(card.main, tmp_path, "--out", tmp_path / "card")
     assert code == 3
-    assert "result.json" in err
+    assert "result.json: not a run's folder; encore runs lists the runs" in err
     assert not (tmp_path / "card").exists()
+
+
+def test_a_card_that_was_edited_is_kept(cards, folder, typed, tmp_path):
+    file = tmp_path / "card" / "model" / "README.md"
+    typed(card.main, folder, "--out", tmp_path / "card")
+    assert [path.name for path in file.parent.iterdir()] == ["README.md"]
+    for edited in ("my words", "other words"):
+        file.write_text(edited)
+        assert typed(card.main, folder, "--out", tmp_path / "card")[0] == 0
+        assert file.read_text() == cards["model"]
+    kept = {path.name: path.read_text() for path in file.parent.iterdir() if path != file}
+    assert kept == {"README.before.md": "my words", "README.before.md.2": "other words"}
+
+
+def test_a_run_that_was_killed_is_told_from_one_that_runs(folder, typed, tmp_path):
+    killed = tmp_path / "killed"
+    shutil.copytree(folder, killed)
+    (killed / seal.FILE).unlink()
+    for name in ("result.json", "manifest.json"):
+        content = json.loads((killed / name).read_text())
+        (killed / name).write_text(json.dumps({**content, "status": "running", "metrics": {}, "weights_sha256": None}))
+    assert "killed was killed while it ran (the same command continues it), not finished" in typed(card.main, killed)[2]
+    program = (
+        "import sys, pathlib; from encore.record.lock import held\n"
+        "with held(pathlib.Path(sys.argv[1])): print(flush=True); input()"
+    )
+    words = [sys.executable, "-c", program, str(killed)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        assert "killed is running, not finished" in typed(card.main, killed)[2]
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_where_nothing_can_be_written_it_is_said(folder, typed, tmp_path, out):
+    (tmp_path / "file").write_text("mine")
+    code, _, err = typed(card.main, folder, "--out", tmp_path / out)
+    assert (code, (tmp_path / "file").read_text()) == (74, "mine")
+    assert f"Not a directory: '{tmp_path / out / 'model'}'" in err
 
 
 def test_a_stranger_s_text_stays_text():

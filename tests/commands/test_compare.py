@@ -78,6 +78,13 @@ def test_code_is_compared_by_its_text_packages_and_machine_by_what_they_were(two
     assert found.sections["settings"] == {}
 
 
+def test_where_no_picture_can_be_written_it_is_said(two, typed, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    code, _, err = typed(command.main, *two, "--out", tmp_path / "file" / "x.png")
+    assert (code, (tmp_path / "file").read_text()) == (74, "mine")
+    assert f"a file is there, and a folder is needed: '{tmp_path / 'file'}'" in err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, without_importing
 
+from encore.analysis.results import disposal
 from encore.analysis.results.conditions import Condition
 from encore.commands import evaluate, runs
 from encore.errors import ConfigError
@@ -84,6 +85,8 @@ def test_runs_are_chosen_and_sorted(made, typed, words, found):
         (["--since", "yesterday"], "--since yesterday: write a date"),
         (["--best", "0"], "--best 0: must be at least 1"),
         (["--delete", "0ab"], "--yes says so where there is no terminal"),
+        (["--delete", "0ab", "--yes", "--where", "seed=1"], "--delete takes the runs that it names, whatever --where"),
+        (["--delete", "0ab", "--yes", "--keep-best", "0"], "whatever --keep-best says: leave --keep-best out"),
     ],
 )
 def test_a_mistake_is_answered(made, typed, words, said):
@@ -139,7 +142,9 @@ def test_a_damaged_run_can_be_deleted_and_what_is_no_run_cannot(made, typed):
     assert not folder.exists()
     code, _, err = typed(runs.main, "--delete", made, "--yes")
     assert (code, made.is_dir()) == (3, True)
-    assert "result.json" in err
+    assert f"there is no {made / 'result.json'}: not a run's folder; encore runs lists the runs" in err
+    code, _, err = typed(runs.main, "nowhere")
+    assert (code, err) == (3, "error: there is no folder nowhere: name the one that holds the runs, as runs_dir does\n")
 
 
 @pytest.mark.parametrize("name", ["runs", "compare", "card"])
@@ -152,9 +157,20 @@ def test_mistakes_are_answered_without_torch(made, name):
 def test_a_run_that_is_running_stays(made, typed):
     folder = made / "digits-mlp-adam" / "lr1" / "seed3-3ababababa"
     with held(folder):
-        code, _, err = typed(runs.main, "--delete", folder, "--yes")
+        code, _, err = typed(runs.main, "--delete", "0ab", "1ab", folder, "--yes")
     assert (code, folder.is_dir()) == (75, True)
     assert "is being run by process" in err
+    assert not (made / ".bin").exists()
+    assert seeds(typed) == [0, 1, 2, 3]
+
+
+def test_a_run_that_was_moved_meanwhile_is_told(made, typed, monkeypatch):
+    folder = made / "digits-mlp-adam" / "lr0.01" / "seed1-1ababababa"
+    agreed = disposal.say
+    monkeypatch.setattr(disposal, "say", lambda text: (agreed(text), folder.is_dir() and folder.rename(made / "away")))
+    code, _, err = typed(runs.main, "--delete", folder, "--yes")
+    assert (code, folder.exists(), (made / "away").is_dir()) == (3, False, True)
+    assert f"{folder} was moved or deleted meanwhile" in err
 
 
 def test_checkpoints_are_freed_and_the_record_stays_and_says_so(made, typed):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -14,10 +15,13 @@ from processes import DEVNULL, start
 
 import encore
 from encore.config.accelerator import cuda_devices
+from encore.config.compose import config_from
 from encore.errors import NoDevice
 from encore.fast.execution import Execution
+from encore.population.population import Population
 from encore.record.checkpoint_files import BEST, LAST, load
 from encore.record.reading import read_manifest
+from encore.runner.execute import execute
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not cuda_devices(), reason="no CUDA device")]
 
@@ -175,6 +179,34 @@ def test_a_step_does_not_wait_for_the_gpu(run, monkeypatch):
         }
     )
     assert len(steps) > 20
+
+
+def trained_together(folder, optim, *seeds):
+    """The weights of members of a population of three, by their seeds."""
+    population, found = Population(3), {}
+
+    def train(seed):
+        words = [*WORDS, f"optim={optim}", f"seed={seed}", "population=3", "trainer.max_epochs=3", f"runs_dir={folder}"]
+        found[seed] = execute(config_from(words), lambda: [population.companion()], silent=True).weights_sha256
+
+    population.starts = [partial(train, seed) for seed in seeds]
+    population.go_on()
+    return found
+
+
+@pytest.mark.parametrize("optim", ["adam", "momentum", "adagrad", "rmsprop", "adadelta"])
+def test_a_member_of_a_population_ends_in_the_same_bits_in_any_company(tmp_path, optim):
+    together = trained_together(tmp_path / "three", optim, 1, 2, 3)
+    assert len(set(together.values())) == 3
+    assert trained_together(tmp_path / "one", optim, 2) == {2: together[2]}
+
+
+def test_a_population_s_launcher_measures_whether_it_is_faster(command):
+    answer = command(
+        "train.py", "-m", "seed=range(3)", "hydra/launcher=population", *WORDS, "trainer.max_epochs=2", fresh=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "3 runs together: a step" in answer.stdout or "3 runs one after the other: a step" in answer.stdout
 
 
 def test_more_devices_than_there_are_is_told_at_once(run):

@@ -51,6 +51,14 @@ def test_a_disk_has_room_or_not(place, monkeypatch, free, level):
     assert levels == {level}
 
 
+def test_a_file_where_runs_go_is_told(place, monkeypatch):
+    (place / "runs").write_text("")
+    monkeypatch.setenv("ENCORE_RUNS_DIR", "runs/below")
+    level, words, remedy = found(health.disk)[0]
+    assert (level, words) == ("problem", f"runs_dir=runs/below: {place / 'runs'} is a file")
+    assert remedy == "runs_dir=… puts them elsewhere"
+
+
 @pytest.mark.parametrize(("wanted", "level"), [(None, "ok"), ("1", "ok"), ("4096", "warning"), ("many", "warning")])
 def test_threads_are_at_most_the_cores(monkeypatch, wanted, level):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

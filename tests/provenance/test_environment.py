@@ -152,3 +152,10 @@ def test_cpu(tmp_path, monkeypatch, cpuinfo, model, kind):
 )
 def test_differences(recorded, now, expected):
     assert differences(recorded, now) == expected
+
+
+def test_what_gpus_alone_read_is_no_difference_of_runs_on_a_cpu():
+    recorded = {"driver": "550", "variables": {"CUBLAS_WORKSPACE_CONFIG": ":16:8", "MKL_CBWR": "AVX2"}}
+    now = {"driver": None, "cudnn": 91300, "variables": {"CUDA_VISIBLE_DEVICES": ""}}
+    assert differences(recorded, now, on_cpu=True) == ["variables.MKL_CBWR: AVX2 recorded, nothing here"]
+    assert len(differences(recorded, now)) == 5

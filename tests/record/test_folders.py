@@ -31,6 +31,7 @@ from encore.record.lock import held
 from encore.record.own_files import KEPT, REMADE, is_own
 from encore.record.reading import figure, read_result
 from encore.record.record import Record
+from encore.record.result import Result
 from encore.record.seal import BOUND, FILE, SIGNATURE
 from encore.record.signature import signer
 from encore.sweep import pruning
@@ -329,3 +330,27 @@ def test_a_picture_is_whole_or_the_one_before(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="killed"):
         save(Figure(), file)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("curves.png", "before")]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name, what in (("pipe", "a pipe"), ("link", "a pipe"), (".", "a folder")):
+        with pytest.raises(files.NotWritten, match=f"it is {what}, and a file is to be written"):
+            files.replace(tmp_path / name, b"content")
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link"}
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_run_s_folder_that_is_closed_cannot_be_read(tmp_path, monkeypatch):
+    (tmp_path / "result.json").write_text("{}")
+
+    def closed(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_dir", lambda _: True)
+        for name in ("open", "stat", "lstat"):
+            patch.setattr(os, name, closed)
+        with pytest.raises(InputError, match=r"result.json cannot be read: \[Errno 13\] Permission denied"):
+            Result.read(tmp_path)

@@ -15,12 +15,12 @@ from encore.config.defaults import changed
 from encore.config.facts import look_up, show
 from encore.config.naming import run_name
 from encore.errors import InputError
-from encore.files import make_folder, write_text
+from encore.files import free_place, make_folder, write_text, writing
 from encore.provenance.former_names import present
 from encore.record.identity import check_identity
 from encore.record.reading import read_manifest
 from encore.record.result import Result
-from encore.terminal import harmless
+from encore.terminal import harmless, say
 
 SPLITS = ("train", "val", "test")
 # What Hugging Face calls a task, by the end of its class's name; of inputs that are no pictures, and of pictures.
@@ -56,7 +56,7 @@ class Facts:
         """
         run = Result.read(folder)
         if run.status != "finished":
-            raise InputError(f"{folder} is {run.status}, not finished: it has no figures yet")
+            raise InputError(f"{folder} {run.standing}, not finished: it has no figures yet")
         manifest = read_manifest(folder)
         check_identity(run, manifest)
         return cls(run, manifest, present(manifest["config"]))
@@ -101,7 +101,7 @@ def next_setting(lines: list[str]) -> int:
 
 
 def write(folder: Path, out: Path) -> list[Path]:
-    """Write the cards of a run, each as the README.md of a folder of its own.
+    """Write the cards of a run, each as the README.md of a folder of its own; another card that is there is kept.
 
     Raises:
         InputError: the run's record cannot be used.
@@ -112,6 +112,11 @@ def write(folder: Path, out: Path) -> list[Path]:
         check(kind, card)
         file = out / kind / "README.md"
         make_folder(file.parent)
+        if file.is_file() and file.read_bytes() != card.encode():
+            kept = free_place(file.with_name("README.before.md"))
+            with writing(file):
+                file.rename(kept)
+            say(harmless(f"{kept}  # the card that was there"))
         write_text(file, card)
         written.append(file)
     return written

@@ -75,9 +75,15 @@ def compare(recorded: Path, again: Path) -> Comparison:
         words="; ".join(each.words for each in found if each.words),
         same=not sizes,
         relative=max(sizes, default=0.0),
-        environment=[*differences(before["environment"], after["environment"]), *changes(before)],
+        environment=[*environments(before, after), *changes(before)],
         figures=found,
     )
+
+
+def environments(before: dict, after: dict) -> list[str]:
+    """How the environments of two runs differ, as far as their device reads them."""
+    on_cpu = before.get("device") == after.get("device") == "cpu"
+    return differences(before["environment"], after["environment"], on_cpu)
 
 
 def changes(run: dict) -> list[str]:

@@ -1,7 +1,7 @@
 """Check the environment: packages, GPU, disk, threads, TensorBoard, a run of two steps; say what to mend."""
 
 import argparse
-import subprocess
+import importlib
 import sys
 
 from encore.config import places
@@ -23,6 +23,10 @@ def main() -> int:
         "--clear-digests", action="store_true", help="only forget the digests of files: all are read again"
     )
     wanted = parser.parse_args()
+    if wanted.checks and (wanted.gpu or wanted.clear_digests):
+        parser.error(
+            f"{'--gpu' if wanted.gpu else '--clear-digests'} takes no CHECK: leave out {' '.join(wanted.checks)}"
+        )
     if wanted.gpu:
         return gpu_check()
     if wanted.clear_digests:
@@ -46,7 +50,10 @@ def gpu_check() -> int:
     Raises:
         ConfigError: the engine is installed without it.
     """
-    script = places.engine().parent / "scripts" / "gpu_check.py"
-    if not script.is_file():
+    scripts = places.engine().parent / "scripts"
+    if not (scripts / "gpu_check.py").is_file():
         raise ConfigError("--gpu needs the repository, which has scripts/gpu_check.py and the tests that it runs")
-    return subprocess.run([sys.executable, str(script)], check=False).returncode
+    sys.path.insert(0, str(scripts))
+    sys.argv = [str(scripts / "gpu_check.py")]
+    code: int = importlib.import_module("gpu_check").main()
+    return code

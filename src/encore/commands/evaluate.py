@@ -80,7 +80,7 @@ def again(wanted: argparse.Namespace) -> int:
     """Test as the run did, and compare."""
     recorded = Result.read(wanted.run)
     if recorded.status != "finished":
-        raise InputError(f"{wanted.run} is {recorded.status}, not finished")
+        raise InputError(f"{wanted.run} {recorded.standing}, not finished")
     cfg = recorded_config(wanted.run)
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)

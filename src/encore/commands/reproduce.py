@@ -2,8 +2,6 @@
 
 import argparse
 import math
-import signal
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from encore.analysis.second_run import recorded_code, run_again
 from encore.config.named_runs import a_run
-from encore.errors import ConfigError, InputError, Interrupted, NotReproduced, Preempted
+from encore.errors import ConfigError, InputError, Interrupted, NotReproduced
 from encore.provenance import fingerprint
 from encore.provenance.contents import check_unchanged
 from encore.provenance.trust import check_config, read, recorded_config
@@ -47,16 +45,19 @@ class Findings:
 def main() -> int:
     """Run the command; the last line it prints is the verdict."""
     wanted, found = arguments(), Findings()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(Preempted.code))  # and clean up on the way
     with tempfile.TemporaryDirectory() as scratch:
         words, code = answer(wanted, found, Path(scratch))
         if wanted.certificate:
             from encore.analysis import certificate
 
-            certificate.write(
-                wanted.certificate, words, code, wanted.run, found.again, found.comparison, found.signature,
-                wanted.tolerance,
-            )  # fmt: skip
+            try:
+                certificate.write(
+                    wanted.certificate, words, code, wanted.run, found.again, found.comparison, found.signature,
+                    wanted.tolerance,
+                )  # fmt: skip
+            except OSError:
+                say(words, code)  # which took a run to find
+                raise
             say(f"certificate {wanted.certificate}", 0)
     return say(words, code)
 
@@ -135,7 +136,7 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
     if result.status != held["status"]:
         raise InputError(f"{wanted.run}: result.json says {result.status}, and manifest.json {held['status']}")
     if held["status"] != "finished":
-        raise InputError(f"{wanted.run} is {held['status']}, not finished")
+        raise InputError(f"{wanted.run} {result.standing}, not finished")
     cfg = recorded_config(wanted.run)
     if wanted.out and wanted.out.exists() and any(wanted.out.iterdir()):
         raise ConfigError(f"--out={wanted.out} is not empty: name a new folder")
@@ -152,7 +153,7 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
             f"the code has changed since: {listed(changed)}\n"
             "--run-recorded-code runs the recorded code; it may be untrusted, so look at it first"
         )
-    tell_environment(held["environment"])
+    tell_environment(held["environment"], cfg)
     code = recorded_code(held, scratch) if changed else None
     out = wanted.out or scratch / "runs"
     say(f"running {run_name(cfg)}, seed {cfg['seed']}, again", 0)
@@ -171,19 +172,19 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def tell_environment(recorded: dict) -> None:
+def tell_environment(recorded: dict, cfg: dict) -> None:
     """Report, before the run, how the environment differs; threads and switches are set as recorded."""
     from encore.provenance.environment import differences, environment
-    from encore.provenance.variables import COUNTED
+    from encore.provenance.variables import counted
 
     here = environment(with_gpus=bool(recorded["gpus"]))
     given = ("packages", "python", "os", "libc", "cpu", "libraries", "gpus", "driver", "cuda", "hip", "cudnn")
-    found = differences(*({name: place[name] for name in given} for place in (recorded, here)))
+    then, now = ({name: place[name] for name in given} for place in (recorded, here))
+    found = differences(then, now, on_cpu=cfg["trainer"]["accelerator"] == "cpu")
     if found:
         say("\n  ".join(["the environment differs from the recorded one:", *found]), 0)
-    then = {name: value for name, value in recorded["variables"].items() if name in COUNTED}
-    if then:
-        say(f"set as recorded: {', '.join(f'{name}={value}' for name, value in then.items())}", 0)
+    if read := counted(cfg, recorded["variables"]):
+        say(f"set as recorded: {', '.join(f'{name}={value}' for name, value in read.items())}", 0)
 
 
 def compare(wanted: argparse.Namespace, found: Findings) -> tuple[str, int]:

@@ -26,6 +26,7 @@ encore runs --where data.name=mnist --keep-best 3     frees the checkpoints of a
 def main() -> int:
     wanted = arguments()
     if wanted.delete:
+        check_alone(wanted)
         from encore.analysis.results.disposal import delete
 
         return delete(wanted.delete, sure=wanted.yes)
@@ -77,6 +78,14 @@ def arguments() -> argparse.Namespace:
         if (given := getattr(wanted, option)) is not None and given < least:
             raise ConfigError(f"--{option.replace('_', '-')} {given}: must be at least {least}")
     return wanted
+
+
+def check_alone(wanted: argparse.Namespace) -> None:
+    """Raise ConfigError if something beside --delete looks as if it chose which runs are deleted."""
+    choosing = ("where", "since", "sort", "best", "metric", "columns", "json", "keep_best")
+    values = {f"--{name.replace('_', '-')}": getattr(wanted, name) for name in choosing}
+    if given := [name for name, value in values.items() if value is not None and value is not False and value != []]:
+        raise ConfigError(f"--delete takes the runs that it names, whatever {given[0]} says: leave {given[0]} out")
 
 
 def joined(words: list[str]) -> list[str]:

@@ -115,8 +115,8 @@ def step_sgd(weights: Tensor, gradients: Tensor, states: list[Tensor], group: di
 
 def step_adagrad(weights: Tensor, gradients: Tensor, states: list[Tensor], group: dict[str, Any], steps: int) -> None:
     torch._fused_adagrad_(
-        [weights], [gradients], states, [torch.tensor(steps + 1.0)], lr=group["lr"], lr_decay=group["lr_decay"],
-        weight_decay=group["weight_decay"], eps=group["eps"], maximize=group["maximize"],
+        [weights], [gradients], states, [torch.tensor(steps + 1.0, device=weights.device)], lr=group["lr"],
+        lr_decay=group["lr_decay"], weight_decay=group["weight_decay"], eps=group["eps"], maximize=group["maximize"],
         grad_scale=None, found_inf=None,
     )  # fmt: skip
 

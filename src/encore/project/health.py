@@ -125,7 +125,9 @@ def disk() -> Iterator[Finding]:
         there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(there).free
         words = f"{free / 1e9:,.1f} GB free for {setting}={folder}"
-        if not os.access(there, os.W_OK):
+        if not there.is_dir():
+            yield Finding(PROBLEM, f"{setting}={folder}: {there} is a file", f"{setting}=… puts them elsewhere")
+        elif not os.access(there, os.W_OK):
             level = PROBLEM if setting == "runs_dir" else OK
             yield Finding(level, f"{setting}={folder} cannot be written", f"{setting}=… puts them elsewhere")
         elif free < LITTLE:

@@ -15,7 +15,7 @@ import torch
 from encore.config import places
 from encore.config.cores import usable_cores
 from encore.files import sha256
-from encore.provenance.variables import MATTER
+from encore.provenance.variables import MATTER, OF_GPUS
 
 # What torch reports about its build.
 LIBRARIES = {
@@ -38,6 +38,7 @@ PRECISION = (
     "cuda.matmul.allow_bf16_reduced_precision_reduction",
 )  # fmt: skip
 
+GPUS = ("gpus", "driver", "cuda", "hip", "cudnn")  # what an environment tells of them
 DRIVER = Path("/proc/driver/nvidia/version")
 CPUINFO = Path("/proc/cpuinfo")
 
@@ -157,14 +158,27 @@ def text(file: Path) -> str:
         return ""
 
 
-def differences(recorded: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs from the record, a line each, as in `packages.torch: 2.15.0 recorded, 2.16.0 here`."""
-    then, here = flat(recorded), flat(now)
+def differences(recorded: dict[str, Any], now: dict[str, Any], on_cpu: bool = False) -> list[str]:
+    """What differs from the record, a line each, as in `packages.torch: 2.15.0 recorded, 2.16.0 here`.
+
+    Args:
+        recorded: the environment of a run.
+        now: that of another one, or of this process.
+        on_cpu: the run is on a CPU: what GPUs alone read is left out.
+    """
+    then, here = (flat(without_gpus(each) if on_cpu else each) for each in (recorded, now))
     return [
         f"{path}: {then.get(path, 'nothing')} recorded, {here.get(path, 'nothing')} here"
         for path in {**then, **here}
         if then.get(path) != here.get(path)
     ]
+
+
+def without_gpus(environment: dict[str, Any]) -> dict[str, Any]:
+    """An environment without what GPUs alone read."""
+    kept = {name: value for name, value in environment.items() if name not in GPUS}
+    variables = {name: value for name, value in kept.get("variables", {}).items() if name not in OF_GPUS}
+    return kept | {"variables": variables}
 
 
 def flat(value: Any, path: str = "") -> dict[str, Any]:

@@ -64,24 +64,27 @@ READ_BY: list[tuple[Table, Callable[[dict], bool]]] = [
 ]
 COUNTED = {name: same for table, _ in READ_BY for name, same in table.items()}
 
-# Recorded, and set again where a run is reproduced; but the same command is the same run with them and without.
-RECORDED = (
-    # How many threads there are: `threads` is part of the config, and the run sets it.
-    "OMP_NUM_THREADS", "OMP_SCHEDULE", "OMP_MAX_ACTIVE_LEVELS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
+# Recorded of GPUs, and set again where a run is reproduced; but the same command is the same run with them and without.
+RECORDED_OF_GPUS = (
     # How memory is shared out: it decides at most whether the fastest kernel fits.
     "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_HIP_ALLOC_CONF", "PYTORCH_NO_CUDA_MEMORY_CACHING",
     # When: the same kernels, one after another; or kernels that are chosen only where the switch above is on.
     "CUDA_LAUNCH_BLOCKING", "PYTORCH_TUNABLEOP_TUNING",
+)  # fmt: skip
+# The same of the CPU.
+RECORDED = (
+    # How many threads there are: `threads` is part of the config, and the run sets it.
+    "OMP_NUM_THREADS", "OMP_SCHEDULE", "OMP_MAX_ACTIVE_LEVELS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
     # The order of sets is drawn anew in every process without it, so nothing that can be had again depends on it.
     "PYTHONHASHSEED",
 )  # fmt: skip
-NUMERIC = (*COUNTED, *RECORDED)
+NUMERIC = (*COUNTED, *RECORDED, *RECORDED_OF_GPUS)
 # Those that mean something on their own machine only, besides.
-OF_THE_MACHINE = (
-    "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GLIBC_TUNABLES",
-)  # fmt: skip
-MATTER = (*NUMERIC, *OF_THE_MACHINE)
+WHICH_GPUS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+MATTER = (*NUMERIC, *WHICH_GPUS, "GLIBC_TUNABLES")
+# Those that a run on a CPU does not read.
+OF_GPUS = (*GPU, *RECORDED_OF_GPUS, *WHICH_GPUS)
 
 
 def counted(cfg: dict[str, Any], variables: Mapping[str, str] = os.environ) -> dict[str, str]:

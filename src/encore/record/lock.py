@@ -11,6 +11,7 @@ from typing import IO
 
 from encore.errors import Busy, CannotWrite
 from encore.files import FULL, NoRoom, NotWritten, open_own
+from encore.locks import HELD
 
 try:
     import fcntl
@@ -22,23 +23,6 @@ LOCK = ".lock"
 
 class Gone(NotWritten):
     """A folder is not where it was."""
-
-
-# The folders that this process holds, by the numbers of the files by which it does.
-HELD: dict[int, Path] = {}
-
-
-def let_go() -> None:
-    """Release the locks that a fork inherited: a worker that outlives its run holds nothing."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for lock in HELD:
-        os.dup2(nothing, lock)
-    os.close(nothing)
-    HELD.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=let_go)
 
 
 @contextmanager
@@ -60,6 +44,20 @@ def held(folder: Path) -> Iterator[None]:
             raise CannotWrite(f"{folder} cannot be written: {problem}\n{remedy(problem, folder)}") from problem
         HELD[lock.fileno()] = folder
         yield
+
+
+def is_held(folder: Path) -> bool | None:
+    """Whether a process holds a folder; None if that cannot be known here."""
+    if fcntl is None:
+        return None
+    try:
+        with (folder / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except (FileNotFoundError, BlockingIOError) as problem:
+        return isinstance(problem, BlockingIOError)
+    except OSError:
+        return None
+    return False
 
 
 def check_held(folder: Path) -> None:

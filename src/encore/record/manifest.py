@@ -89,7 +89,8 @@ class Manifest:
             note |= {"reason": start.reason, "epoch": start.epoch, "step": start.step}
             if (held := readable(self.folder)) is not None:
                 # The first attempt's environment stays; a resumed run records the differences.
-                note["differences"] = differences(held["environment"], self.content["environment"])
+                on_cpu = self.content["device"] == "cpu"
+                note["differences"] = differences(held["environment"], self.content["environment"], on_cpu)
                 tell_of(note["differences"])
                 self.content = {**held, "seal": seal.FILE, "status": "running"}
         self.content["attempts"] = [*self.content["attempts"], note]

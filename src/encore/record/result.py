@@ -1,5 +1,6 @@
 """A run's outcome."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from encore.errors import InputError
 from encore.files import json_of, write_json
 from encore.record import seal
-from encore.record.reading import read_result
+from encore.record.lock import is_held
+from encore.record.reading import RESULT, read_result
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,12 @@ class Result:
         try:
             held = read_result(folder)
         except InputError as problem:
-            if (folder / seal.FILE).exists() and (folder / "result.json").exists():  # it was good when it was sealed
-                raise seal.Altered(str(problem)) from problem
+            if all(os.path.exists(folder / name) for name in (RESULT, seal.FILE)):  # noqa: PTH110 (it may be closed)
+                raise seal.Altered(str(problem)) from problem  # it was good when it was sealed
+            if isinstance(problem.__cause__, FileNotFoundError):
+                raise InputError(
+                    f"there is no {folder / RESULT}: not a run's folder; encore runs lists the runs"
+                ) from None
             raise
         try:
             result = cls(folder=folder, **held)
@@ -65,6 +71,13 @@ class Result:
             raise InputError(f"{folder / 'result.json'} is not a run's result: {problem}") from problem
         seal.check_result(folder, held)
         return result
+
+    @property
+    def standing(self) -> str:
+        """How the run stands, such as `is finished`; that it was killed, where nobody holds its folder any more."""
+        if self.status == "running" and is_held(self.folder) is False:
+            return "was killed while it ran (the same command continues it)"
+        return f"is {self.status}"
 
     @property
     def runs_dir(self) -> Path:

@@ -52,14 +52,15 @@ def execute(
     follows = place is not None and place.rank > 0
     told = redirect_stdout(io.StringIO()) if silent or follows else nullcontext()
     with told, explained(), Stop(deaf=follows) as stop:
-        say(announcement.settings(cfg))  # before files are read, after which the run's folder is named
+        what = announcement.settings(cfg)
+        say(what)  # before files are read, after which the run's folder is named
         if place is None:
-            return recorded(cfg, stop, watchers, known)
-        return together(cfg, stop, watchers, known or identity(cfg), place)
+            return recorded(cfg, what, stop, watchers, known)
+        return together(cfg, what, stop, watchers, known or identity(cfg), place)
 
 
 def together(
-    cfg: dict, stop: Stop, watchers: "Callable[[], list[pl.Callback]]", known: Identity, place: Place
+    cfg: dict, what: str, stop: Stop, watchers: "Callable[[], list[pl.Callback]]", known: Identity, place: Place
 ) -> Result:
     """Be one of the processes that torchrun or srun started; the first one records the run."""
     from encore.runner.rendezvous import store_of
@@ -70,7 +71,7 @@ def together(
         code = {"code": known.code.digests, "packages": known.code.packages, "variables": counted(cfg)}
         group.agree({"config": essential(cfg), **code})
         if place.rank == 0:
-            result = recorded(cfg, stop, watchers, known, group)
+            result = recorded(cfg, what, stop, watchers, known, group)
             group.tell("end", vars(result))
             return result
         from encore.runner.follow import follow
@@ -81,18 +82,28 @@ def together(
 
 def recorded(
     cfg: dict,
+    what: str,
     stop: Stop,
     watchers: "Callable[[], list[pl.Callback]]",
     known: Identity | None,
     group: "Group | None" = None,
 ) -> Result:
-    """Train and record a run, or return its result if it has finished."""
+    """Train and record a run, or return its result if it has finished.
+
+    Args:
+        cfg: the config.
+        what: is run, in words.
+        stop: what asks it to stop.
+        watchers: as `execute` takes them.
+        known: its identity, where that has just been found.
+        group: the ranks, if torchrun or srun started them.
+    """
     with Record.open(cfg, known) as record:
         if record.result.status == "finished":
             say(f"finished already: {record.folder} (fresh=true runs it again)")
             return record.result
         check_device(cfg)
-        log.debug("%s", announcement.settings(cfg))  # for train.log
+        log.debug("%s", what)  # for train.log
         log.info("%s", announcement.place(record.folder))
         signature.parsed.cache_clear()  # syntax trees: 5 MB
         from encore.runner.as_before import as_before

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ class Trial(Companion):
         self.size = -(-self.runs // -(-self.runs // most))
         fleet = Fleet(self.size, [member], self.programs)
         alone, together, draws = seconds(
+            self.trainer.strategy.root_device,
             lambda: self.step_alone(member, batch),
             lambda: step_together(fleet, member, batch),
             lambda: fleet.prepared({member: batch}, 0),
@@ -152,16 +154,19 @@ def take_step(fleet: Fleet, member: Member, batch: Any) -> None:
         slab.step(0, fleet.rows, group, 1)
 
 
-def seconds(*deeds: Callable[[], object]) -> list[float]:
+def seconds(device: torch.device, *deeds: Callable[[], object]) -> list[float]:
     """The least time that each of several things takes, in turns: other processes may be at work."""
+    wait = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     least = [float("inf")] * len(deeds)
     for deed in deeds:
         deed()
+    wait()
     until = time.monotonic() + SECONDS
     while time.monotonic() < until or float("inf") in least:
         for place, deed in enumerate(deeds):
             began = time.perf_counter()
             deed()
+            wait()
             least[place] = min(least[place], time.perf_counter() - began)
     return least
 

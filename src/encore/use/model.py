@@ -251,7 +251,7 @@ def load(run: str | Path, device: str | torch.device | None = None, data_dir: st
     folder = Path(run)
     result = Result.read(folder)
     if result.status != "finished":
-        raise InputError(f"{folder} is {result.status}, not finished")
+        raise InputError(f"{folder} {result.standing}, not finished")
     cfg, held = recorded_config(folder), read_manifest(folder)
     check_config(cfg, held, folder, contents=False)
     if data_dir is not None:

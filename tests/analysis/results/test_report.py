@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from encore.analysis.results.axes import plain
-from encore.analysis.results.groups import groups, pairs
+from encore.analysis.results.groups import LONGEST, groups, pairs, short_of
 from encore.analysis.results.metrics import curve
 from encore.analysis.results.report import differences
 from encore.analysis.results.report_figures import courses
-from encore.analysis.results.run_table import beside, differing, mixture, read
+from encore.analysis.results.run_table import beside, differing, mixture, of_seeds, read
 from encore.analysis.results.study import report_on
 from encore.config.directions import lower_is_better
 from encore.errors import ConfigError, InputError
@@ -305,6 +305,72 @@ def test_a_report_of_one_run_has_no_interval(tmp_path, command):
 
 def test_a_label_is_drawn_whatever_it_begins_with():
     assert plain(r"_x $\foo$") == r" _x \$\foo\$"
+
+
+def sources(folder, places, seeds=range(3)):
+    """Runs that begin from the weights of other runs, each from one of its own seed."""
+    for number, place in enumerate(places):
+        for seed in seeds:
+            named = f"{place}/seed{seed}-{number:05}{seed:05}/checkpoints/best.ckpt"
+            make(folder / f"{number}-{seed}", seed, 0.9 + seed / 100 + number / 10, init_from=named)
+    return folder
+
+
+def test_a_setting_that_follows_from_the_seed_makes_no_group(tmp_path):
+    report = report_on([sources(tmp_path / "one", ["runs/digits"])], "test/accuracy")
+    assert (report.by, [len(group.found) for group in report.groups]) == ([], [3])
+    report = report_on([sources(tmp_path / "two", ["runs/digits", "runs/mnist"])], "test/accuracy")
+    assert report.by == ["init_from"]
+    assert [(group.settings["init_from"], len(group.found)) for group in report.groups] == [
+        ("runs/digits/seed${seed}/checkpoints/best.ckpt", 3), ("runs/mnist/seed${seed}/checkpoints/best.ckpt", 3),
+    ]  # fmt: skip
+    make(tmp_path / "two" / "from none", 1, init_from=None)
+    assert [len(group.found) for group in report_on([tmp_path / "two"], "test/accuracy").groups] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "seeds", "shown"),
+    [
+        (["part0.npz", "part1.npz"], "01", ["part${seed}.npz"] * 2),
+        (["0", "1", "2"], "012", ["${seed}"] * 3),
+        (["a/seed1-0123456789/x", "a/seed1-0123456789/x"], "12", None),  # of another seed
+        (["a/seed1-0123456789", "a/seed1-abcdef0123", "a/seed2-0123456789"], "112", None),  # two of one seed
+        (["1", "1", "2", "2"], "1212", None),  # both values with both seeds
+        (["0.1", "0.01"], "01", None),
+        (["10", "11"], "01", None),
+        (["x-1/seed1-0123456789", "x-2/seed2-0123456789"], "12", None),  # of two folders that are numbered
+        (["a", "b"], "01", None),
+    ],
+)
+def test_what_follows_from_the_seed(values, seeds, shown):
+    assert of_seeds(values, list(seeds)) == (shown or values)
+
+
+def test_long_values_have_short_names_that_are_not_alike():
+    places = [f"/a/quite/long/folder/of/runs/{name}/seed${{seed}}/checkpoints/best.ckpt" for name in ("x", "y")]
+    assert list(short_of([*places, "none"]).items()) == [(places[0], "…/x/…"), (places[1], "…/y/…")]
+    (alone,) = short_of([places[0]]).values()
+    assert (len(alone), alone[:3], alone[-4:]) == (LONGEST, "/a/", "ckpt")
+    numbered = [f"{'many-words-' * 5}{number}/of/runs" for number in (8, 10)]
+    assert list(short_of(numbered).values()) == ["…-8/…", "…-10/…"]
+    lists = [f"x{'1, ' * 40}y{number}, {'2, ' * 40}z" for number in (1, 2)]
+    assert list(short_of([*lists, "short"]).values()) == ["… y1,…", "… y2,…"]
+    one, other = (f"{end}{'a' * 40}{end}" for end in "xy")
+    middle = [f"{'x' * 20}{letter}{'x' * 20}" for letter in "ab"]
+    assert len(set(short_of([one, other]).values())) == 2
+    assert list(short_of(middle).values()) == [f"{'x' * 15}…{'x' * 16} ({n})" for n in (1, 2)]
+
+
+@pytest.mark.parametrize("count", [2, 12])
+@pytest.mark.parametrize("apart", [False, True], ids=["much alike", "nothing alike"])
+def test_long_values_leave_room_for_the_axes(tmp_path, apart, count):
+    names = [chr(ord("a") + place) * 50 if apart else f"{'many-words-' * 9}{place}" for place in range(count)]
+    report = report_on([sources(tmp_path / "runs", [f"{name}/{name}" for name in names], range(2))], "test/accuracy")
+    assert report.pictures  # matplotlib's warning would be an error
+    for name, figure in report.figures.items():
+        for axes in figure.axes:
+            box = axes.get_window_extent()
+            assert min(box.width, box.height) > 100 or not axes.axison, name
 
 
 def search(folder, trials=12):

@@ -1,5 +1,6 @@
 """The look of figures: axes, scales, labels and legends."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from encore.terminal import harmless
 
 WIDE = 30  # ratio of largest to smallest value above which a logarithmic axis is better
 LONGEST = 120  # characters of a label
+LINE = 40  # of them in a line, where a label stands beside axes
 ROWS = 16  # of a legend's column
 # Each split's label and line style.
 SPLITS: dict[str, tuple[str, Literal["-", "--"]]] = {"val": ("validation", "-"), "train": ("training", "--")}
@@ -30,6 +32,11 @@ def plain(label: str) -> str:
     return (f" {label}" if label.startswith("_") else label).replace("$", r"\$")
 
 
+def beside(label: str) -> str:
+    """A label that stands beside axes, in lines that leave room for them."""
+    return textwrap.fill(plain(label), LINE, break_long_words=False, break_on_hyphens=False)
+
+
 def scale(values: Iterable[float]) -> str:
     """The scale for an axis: `log` if values are positive and far apart, else `linear`."""
     low, high = min(values := list(values)), max(values)
@@ -46,10 +53,10 @@ def logarithmic(axes: Axes) -> None:
 
 def legend(drawn: Figure, title: str, colors: Mapping[str, Any], splits: bool) -> None:
     """Add a legend beside a figure: what each colour means and, if asked for, each split's line style."""
-    entries = [Line2D([], [], color=color, label=plain(label)) for label, color in colors.items()]
+    entries = [Line2D([], [], color=color, label=beside(label)) for label, color in colors.items()]
     if splits:
         entries += [Line2D([], [], linestyle=style, color="0.4", label=name) for name, style in SPLITS.values()]
     drawn.legend(
-        handles=entries, title=title, ncols=-(-len(entries) // ROWS), loc="outside right upper", frameon=False,
+        handles=entries, title=beside(title), ncols=-(-len(entries) // ROWS), loc="outside right upper", frameon=False,
         fontsize="small", title_fontsize="small", alignment="left",
     )  # fmt: skip

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from encore.analysis.results.axes import SPLITS, legend, plain, tidy
 from encore.analysis.results.finished import of_each
-from encore.analysis.results.groups import brief, check
+from encore.analysis.results.groups import brief, check, shortened
 from encore.analysis.results.metrics import timeline
 from encore.analysis.results.run_table import REPEATED, Table, differing, number_first, ordered
 from encore.errors import InputError
@@ -186,7 +186,11 @@ def named(table: Table, by: Sequence[str] | None = None, together: bool = False)
 def labelled(table: Table, names: Sequence[str]) -> list[str]:
     """Each run's values of some settings, or its name if there are none."""
     rows = table.settings[list(names)].itertuples(index=False)
-    return [" · ".join(map(brief, row)) or run.name for row, run in zip(rows, table.runs, strict=True)]
+    short = shortened(table, names)
+    return [
+        " · ".join(short.get(value) or brief(value) for value in row) or run.name
+        for row, run in zip(rows, table.runs, strict=True)
+    ]
 
 
 def palette(labels: list[str]) -> dict[str, Any]:

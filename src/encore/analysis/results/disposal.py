@@ -12,9 +12,9 @@ from encore.analysis.results.conditions import Runs
 from encore.config.directions import mode_of
 from encore.config.named_runs import BIN, RESULT, SEAL
 from encore.errors import ConfigError, InputError
-from encore.files import make_folder, write_json, writing
+from encore.files import free_place, make_folder, write_json, writing
 from encore.record import seal
-from encore.record.lock import held
+from encore.record.lock import held, is_held
 from encore.record.result import Result
 from encore.terminal import harmless, say, tell_left_out
 
@@ -25,17 +25,23 @@ def delete(folders: Sequence[Path], sure: bool) -> int:
     Raises:
         InputError: one of them is no run.
         Busy: one of them is running.
+        CannotWrite: one of them cannot be moved.
     """
     once = {folder.resolve(): folder for folder in reversed(folders)}  # however a run is named
     tops = {folder: top_of(folder) for folder in reversed(once.values())}
     for folder, top in tops.items():
         if top.name == BIN:
             raise InputError(f"{folder} is in the bin already: rm -r {shlex.quote(str(top))} deletes for good")
+    for folder in filter(is_held, tops):  # then none is moved
+        with held(folder):
+            pass
     for folder in tops:
         say(harmless(folder))
     if not (sure or agreed(f"move {plural(len(tops), 'run')} into the bin?")):
         return 0
     for folder, top in tops.items():
+        if not folder.is_dir():
+            raise InputError(f"{folder} was moved or deleted meanwhile")
         there = free_place(top / BIN / folder.relative_to(top))
         with held(folder), writing(folder):
             make_folder(there.parent)
@@ -75,14 +81,6 @@ def agreed(question: str) -> bool:
 
 def plural(count: int, what: str) -> str:
     return f"{count} {what}" + ("" if count == 1 else "s")
-
-
-def free_place(folder: Path) -> Path:
-    """A path in the bin at which nothing lies yet."""
-    place, number = folder, 2
-    while place.exists():
-        place, number = folder.with_name(f"{folder.name}.{number}"), number + 1
-    return place
 
 
 def remove_empty(folder: Path, top: Path) -> None:

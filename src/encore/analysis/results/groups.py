@@ -1,10 +1,13 @@
 """Groups of runs: their results over repetitions, such as seeds, and comparisons between groups."""
 
 import math
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
+from os.path import commonprefix
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +21,7 @@ from encore.record.result import Result
 
 # Up to this many groups, all pairs are compared; beyond it, each with the best only.
 ALL_PAIRS = 6
-
+LONGEST = 32  # characters of a setting's value in a label
 
 # Identifies a run within its group: its seed and, where these vary, its resample and fold.
 Repetition = tuple[int, ...]
@@ -33,17 +36,19 @@ class Group:
         found: the metric of every finished run, by repetition; several if other settings differ.
         folders: of these runs.
         lost: the other runs, each with repetition, status and reason.
+        short: long values of the settings, as labels have them.
     """
 
     settings: dict[str, str]
     found: dict[Repetition, list[float]] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    short: dict[str, str] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        """The settings' values; empty for a single group."""
-        return " · ".join(self.shown) or "all runs"
+        """The settings' values, long ones shortened; `all runs` for a single group."""
+        return " · ".join(self.short.get(value) or brief(value) for value in self.settings.values()) or "all runs"
 
     @property
     def shown(self) -> list[str]:
@@ -75,10 +80,11 @@ def groups(table: Table, by: list[str], metric: str) -> list[Group]:
     check(by, table)
     found: dict[tuple[str, ...], Group] = {}
     known: dict[tuple[Any, ...], tuple[tuple[str, ...], Result]] = {}
+    short = shortened(table, by)
     repeats = table.repeats(by)
     repetitions = zip(*(table.settings[name] for name in repeats), strict=True)
     for run, repetition, *values in zip(table.runs, repetitions, *(table.settings[name] for name in by), strict=True):
-        group = found.setdefault(tuple(values), Group(dict(zip(by, values, strict=True))))
+        group = found.setdefault(tuple(values), Group(dict(zip(by, values, strict=True)), short=short))
         value = value_of(run, metric)
         which = ", ".join(f"{name} {value}" for name, value in zip(repeats, repetition, strict=True))
         trained = (tuple(values), run.weights_sha256, run.losses_sha256)
@@ -169,6 +175,50 @@ def brief(value: str) -> str:
         return f"{float(value):.4g}" if len(value) > 8 else value
     except ValueError:
         return value
+
+
+def shortened(table: Table, names: Iterable[str]) -> dict[str, str]:
+    """The long values of some settings, as labels have them."""
+    return {value: text for name in names for value, text in short_of(dict.fromkeys(table.settings[name])).items()}
+
+
+def short_of(values: Iterable[str]) -> dict[str, str]:
+    """Long values without what they begin and end with alike, and cut in the middle if they still are long.
+
+    Those that become the same are numbered.
+    """
+    long = {value: text for value in values if len(text := brief(value)) > LONGEST}
+    short = list(long.values())
+    for boundary in ("/", r"\W"):  # whole names of folders, if that is enough
+        if max(map(len, short), default=0) > LONGEST:
+            short = without_shared(list(long.values()), boundary)
+    short = [cut(text, LONGEST) for text in short]
+    times, number = Counter(short), Counter[str]()
+    for place, text in enumerate(short):
+        number[text] += 1
+        short[place] = f"{text} ({number[text]})" if times[text] > 1 else text
+    return dict(zip(long, short, strict=True))
+
+
+def without_shared(texts: list[str], boundary: str) -> list[str]:
+    """Several texts without what they begin with alike, up to the last boundary in it, and end with alike.
+
+    Args:
+        texts: a single one stays as it is.
+        boundary: a pattern.
+    """
+    if len(texts) < 2:
+        return texts
+    beginning = commonprefix(texts)  # noqa: RUF071 (of characters)
+    begin = max((found.start() for found in re.finditer(boundary, beginning)), default=0)
+    ending = commonprefix([text[begin:][::-1] for text in texts])  # noqa: RUF071
+    end = max((found.start() for found in re.finditer(boundary, ending)), default=0)
+    return [f"{'…' * bool(begin)}{text[begin : len(text) - end]}{'…' * bool(end)}" for text in texts]
+
+
+def cut(text: str, longest: int) -> str:
+    """A text with its middle left out if it is longer than that."""
+    return text if len(text) <= longest else f"{text[: longest // 2 - 1]}…{text[-longest // 2 :]}"
 
 
 def number_of(label: str) -> float | None:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from encore.analysis.results.axes import SPLITS, legend, plain, scale, tidy
-from encore.analysis.results.groups import Group
+from encore.analysis.results.axes import SPLITS, beside, legend, plain, scale, tidy
+from encore.analysis.results.groups import Group, cut, short_of
 from encore.analysis.results.metrics import curve
 from encore.config.directions import lower_is_better
 from encore.errors import InputError
@@ -19,6 +19,7 @@ from encore.errors import InputError
 # Maximum number of groups for a readable figure; if there are more, the best are shown.
 INTERVALS, CURVES = 30, 10
 TOGETHER = 4  # up to this many groups, training and validation share a chart
+TICK = 16  # characters of a label below an axis
 SLICES = 8  # from this many groups on, each setting gets its own panel
 # A group's epochs, and a metric there, [runs, epochs]; by its colour.
 Bands = dict[str, tuple[list[int], np.ndarray]]
@@ -41,7 +42,9 @@ def counted(text: str, shown: list[Group], groups: list[Group]) -> str:
 def intervals(groups: list[Group], metric: str, lower: bool) -> Figure:
     """Groups' values, their means and the means' 95 % intervals."""
     shown = best(groups, INTERVALS, lower)
-    drawn = Figure(figsize=(6.4, 1.2 + 0.45 * len(shown)), layout="constrained")
+    labels = [beside(group.label) for group in shown]
+    wide = max(len(line) for label in labels for line in label.splitlines())
+    drawn = Figure(figsize=(max(6.4, 4.6 + 0.09 * wide), 1.2 + 0.45 * len(shown)), layout="constrained")
     axes = drawn.subplots()
     for place, group in enumerate(shown):
         found = group.summary
@@ -51,7 +54,7 @@ def intervals(groups: list[Group], metric: str, lower: bool) -> Figure:
         if found.low is not None and found.high is not None:
             axes.plot([found.low, found.high], [place, place], color=color, linewidth=2)
         axes.plot(found.mean, place, "D", color=color, markersize=6)
-    axes.set_yticks(range(len(shown)), [plain(group.label) for group in shown])
+    axes.set_yticks(range(len(shown)), labels)
     repeated = any(len(group.found) > 1 for group in shown)
     label = f"{metric}: values, mean and its 95 % interval" if repeated else metric
     axes.set(xlabel=counted(label, shown, groups), ylim=(len(shown) - 0.5, -0.5))
@@ -92,7 +95,10 @@ def positions(axes: Axes, values: list[str]) -> list[float]:
         places = [float(value) for value in values]
     except ValueError:
         names = sorted(set(values), key=lambda name: ([int(digits) for digits in re.findall(r"\d+", name)], name))
-        axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=30, ha="right")
+        short = short_of(names)
+        shown = [plain(cut(short.get(name) or name, TICK)) for name in names]
+        upright = max(map(len, shown)) > TICK // 2
+        axes.set_xticks(range(len(names)), shown, rotation=90 if upright else 30, ha="center" if upright else "right")
         return [names.index(value) for value in values]
     low, middle, high = np.quantile(places, [0, 0.5, 1])
     if low > 0 and high / low >= 10:  # the scale on which the median is nearer to the middle

@@ -1,6 +1,7 @@
 """Runs as a table: one row per run, with settings and results."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,7 +33,8 @@ class Table:
 
     Attributes:
         runs: in the order in which they were given.
-        settings: one row per run, one column per setting by dotted path, all as text.
+        settings: one row per run, one column per setting by dotted path, all as text; `${seed}` for what follows from
+            the run's seed.
         code: by run, the digest of each source file.
         data: by run, the digest of each data file, or of the examples if there is no file.
     """
@@ -95,7 +97,39 @@ def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
         rows.append({**row, "seed": str(run.seed)})
         code.append(digests)
         data.append(examples or {"examples": files["examples_sha256"]})
-    return Table(runs, pd.DataFrame(rows, dtype=object).fillna(ABSENT), code, data), left_out
+    return Table(runs, without_seeds(pd.DataFrame(rows, dtype=object).fillna(ABSENT)), code, data), left_out
+
+
+def without_seeds(settings: pd.DataFrame) -> pd.DataFrame:
+    """Settings with `${seed}` in values that follow from the run's seed, such as `init_from=…/seed${seed}-`."""
+    kept = {str(name): column for name, column in settings.items()}
+    varied = [name for name in kept if name not in REPEATED and settings[name].nunique() > 1]
+    return settings.assign(**{name: of_seeds(kept[name].tolist(), kept["seed"].tolist()) for name in varied})
+
+
+def of_seeds(values: list[str], seeds: list[str]) -> list[str]:
+    """A setting's values, with `${seed}` in those that are the same but for the seeds of their runs."""
+    seeds_of: dict[str, set[str]] = {}
+    for value, seed in zip(values, seeds, strict=True):
+        seeds_of.setdefault(value, set()).add(seed)
+    tied = {value: without_seed(value, *own) for value, own in seeds_of.items() if len(own) == 1}
+    alike: dict[str, list[str]] = {}
+    for value, rest in tied.items():
+        alike.setdefault(rest, []).append(value)
+    # Two values of one seed, such as runs of other code, differ in more than the seed.
+    shown = {
+        value: rest
+        for rest, each in alike.items()
+        if 1 < len(each) == len({seed for value in each for seed in seeds_of[value]})
+        for value in each
+    }
+    return [shown.get(value, value) for value in values]
+
+
+def without_seed(value: str, seed: str) -> str:
+    """A value with `${seed}` for the seed: in the names of runs' folders, with their fingerprints, or else anywhere."""
+    of_runs = re.sub(rf"(?<=seed){re.escape(seed)}(-[0-9a-f]{{10}})?(?!\d)", "${seed}", value)
+    return of_runs if of_runs != value else re.sub(rf"(?<![\d.]){re.escape(seed)}(?![\d.]*\d)", "${seed}", value)
 
 
 def compared(cfg: dict[str, Any]) -> dict[str, str]:

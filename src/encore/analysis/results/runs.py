@@ -33,14 +33,14 @@ def ended(folders: Iterable[Path]) -> tuple[list[Path], list[str]]:
     kept, left_out = [], []
     for folder in folders:
         try:
-            status = Result.read(folder).status
+            run = Result.read(folder)
         except InputError as problem:
             left_out.append(str(problem))
             continue
-        if status in ("finished", "diverged"):
+        if run.status in ("finished", "diverged"):
             kept.append(folder)
         else:
-            left_out.append(f"{folder} is {status}")
+            left_out.append(f"{folder} {run.standing}")
     return kept, left_out
 
 
@@ -51,7 +51,7 @@ def results(folder: Path) -> tuple[list[Result], list[str]]:
         InputError: the folder does not exist.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}")
+        raise InputError(f"there is no folder {folder}: name the one that holds the runs, as runs_dir does")
     read, unreadable = [], []
     folders = list(find(folder))
     for path in counted(folders, len(folders), "reading", " runs"):
@@ -70,4 +70,4 @@ def unfinished(folder: Path) -> str | None:
         return str(problem)
     if run.status == "finished":
         return None
-    return f"{folder} is {run.status}" + (f": {run.error.splitlines()[0]}" if run.error else "")
+    return f"{folder} {run.standing}" + (f": {run.error.splitlines()[0]}" if run.error else "")

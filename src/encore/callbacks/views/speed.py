@@ -68,6 +68,6 @@ def memory(device: torch.device) -> dict[str, float]:
     if device.type == "cuda":
         values["speed/gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) / MEGA
         if importlib.util.find_spec("pynvml") is not None:
-            with suppress(Exception):  # the driver does not say it of every card, such as of a part of one
+            with suppress(Exception):  # the driver does not say it of every GPU, such as of a part of one
                 values["speed/gpu_busy_percent"] = float(torch.cuda.utilization(device))
     return values
