@@ -27,33 +27,26 @@ class Masked(nn.Module):
         return inputs * self.mask if self.training else inputs
 
 
-class Training(nn.Module):
-    """What a training step computes: the loss of a batch, and what metrics compare."""
+class Step(nn.Module):
+    """What a step computes of a batch: the loss, and what metrics compare.
 
-    def __init__(self, task: Supervised) -> None:
+    Args:
+        task: its own copy.
+        training: whether it is a training step, or one of evaluation.
+    """
+
+    def __init__(self, task: Supervised, training: bool) -> None:
         super().__init__()
-        self.task = task.train()
+        self.task = task.train(training)
 
     def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Any, Any]:
-        targets = self.task.aim(inputs, targets)
-        outputs = self.task(inputs)
-        loss = self.task.training_loss(outputs, targets)
-        if self.task.penalty is not None:  # all parameters are trained, which batched ones do not say of themselves
-            loss = loss + self.task.penalty.of(list(self.task.net.parameters()))
-        return loss, self.task.prediction(detached(outputs)), self.task.truth(targets)
-
-
-class Evaluation(nn.Module):
-    """What a validation step computes."""
-
-    def __init__(self, task: Supervised) -> None:
-        super().__init__()
-        self.task = task.eval()
-
-    def forward(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Any, Any]:
-        targets = self.task.aim(inputs, targets)
-        outputs = self.task(inputs)
-        return self.task.loss(outputs, targets), self.task.prediction(outputs), self.task.truth(targets)
+        task = self.task
+        targets = task.aim(inputs, targets)
+        outputs = task(inputs)
+        loss = task.training_loss(outputs, targets) if task.training else task.loss(outputs, targets)
+        if task.training and task.penalty is not None:  # all are trained, which batched parameters do not say
+            loss = loss + task.penalty.of(list(task.net.parameters()))
+        return loss, task.prediction(detached(outputs)), task.truth(targets)
 
 
 # The operations of passes, by their kind and the shapes of what they are given.
@@ -81,7 +74,7 @@ class Network:
 
     def __init__(self, task: Supervised, names: Sequence[str], buffers: dict[str, Tensor], programs: Programs) -> None:
         self.names = list(names)
-        self.training, self.evaluation = Training(copied(task)), Evaluation(copied(task))
+        self.training, self.evaluation = Step(copied(task), training=True), Step(copied(task), training=False)
         self.dropouts = with_masks(self.training)
         self.buffers = {f"task.{name}": tensor for name, tensor in buffers.items()}
         self.shapes: dict[int, list[torch.Size]] = {}
