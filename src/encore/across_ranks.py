@@ -1,6 +1,6 @@
 """Sending values with tensors between ranks, and moving them between devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +18,23 @@ def by_rank(value: Any) -> list[Any]:
     gathered: list[Any] = [None] * distributed.get_world_size()
     distributed.all_gather_object(gathered, here)
     return gathered
+
+
+def in_one_message(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Every rank's value of some tensors, which are on one device and have the same shapes and types on all ranks.
+
+    Returns:
+        For each tensor, its values by rank.
+    """
+    held = [tensor.detach().contiguous().flatten().view(torch.uint8) for tensor in tensors]
+    packed, sizes = torch.cat(held), [len(part) for part in held]
+    every = [torch.empty_like(packed) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(every, packed)
+    by_tensor = zip(*(of_rank.split(sizes) for of_rank in every), strict=True)
+    return [
+        [part.clone().view(tensor.dtype).reshape(tensor.shape) for part in parts]
+        for tensor, parts in zip(tensors, by_tensor, strict=True)
+    ]
 
 
 def greatest(value: int, device: torch.device) -> int:

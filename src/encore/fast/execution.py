@@ -12,8 +12,9 @@ import torch
 from pytorch_lightning.loops.optimization.automatic import _AutomaticOptimization
 from pytorch_lightning.loops.utilities import _block_parallel_sync_behavior
 from pytorch_lightning.plugins import Precision
-from pytorch_lightning.strategies import DDPStrategy
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from encore.across_ranks import greatest
@@ -69,6 +70,9 @@ class Execution(_AutomaticOptimization):
         self.task, self.precision = trainer.lightning_module, trainer.precision_plugin
         self.together = isinstance(trainer.strategy, DDPStrategy)
         self.plain = type(self.precision).forward_context is Precision.forward_context
+        self.wrapper: Any = trainer.strategy.model
+        as_usual = type(trainer.strategy).training_step is Strategy.training_step and self.plain
+        self.redirects = isinstance(self.wrapper, DistributedDataParallel) and as_usual
         # torch's optimisers call the closure first, LBFGS repeatedly; others may do either.
         kind = type(trainer.optimizers[0])
         self.calls_back = not kind.__module__.startswith("torch.optim.") or kind is torch.optim.LBFGS
@@ -203,11 +207,24 @@ class Execution(_AutomaticOptimization):
         """Arguments of the task's `training_step`: the batch, and its index if it takes one."""
         return OrderedDict(zip(self.arguments, (self.batch, self.index), strict=False))
 
+    def redirected(self) -> Any:
+        """Take the task's step through torch's wrapper, which adds up the gradients, as Lightning does."""
+        task, forward = self.task, self.task.forward
+
+        def step(*given: Any) -> Any:
+            vars(task)["forward"] = forward  # the step may call it
+            return task.training_step(*given)
+
+        vars(task)["forward"] = step  # setattr goes through all that a module may hold
+        return self.wrapper(*self.given().values())
+
     def closure(self, turn: int, looking: list[pl.Callback]) -> Tensor | None:
         """Compute a batch's loss and add its gradients to those of the step's earlier batches."""
         trainer, task, optimizer = self.trainer, self.task, self.optimizer
-        if self.together:  # through torch's wrapper, which adds up the gradients
-            output: Any = trainer.strategy.training_step(*self.given().values())
+        if self.redirects:
+            output: Any = self.redirected()
+        elif self.together:
+            output = trainer.strategy.training_step(*self.given().values())
         elif self.plain:
             output = task.training_step(*self.given().values())
         else:
