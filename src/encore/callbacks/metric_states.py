@@ -7,6 +7,7 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from encore.across_ranks import move
+from encore.tasks.tally import regrouped
 
 
 def metric_states(task: pl.LightningModule) -> dict[str, Any]:
@@ -32,6 +33,15 @@ def restore_metrics(task: pl.LightningModule, states: dict[str, Any]) -> None:
         metric: Any = metrics[name]
         for key, value in move(state, task.device).items():
             setattr(metric, "_update_count" if key == "updates" else key, value)
+
+
+def regroup_metrics(checkpoint: dict[str, Any], task: pl.LightningModule, ranks: int) -> None:
+    """Divide the states of `metric_states` in a checkpoint anew, for another number of ranks.
+
+    Raises:
+        InputError: a metric cannot add up what several ranks have counted.
+    """
+    checkpoint["metric_states"] = regrouped(checkpoint["metric_states"], dict(task.named_modules()), ranks)
 
 
 def is_plain(value: Any) -> bool:

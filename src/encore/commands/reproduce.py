@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from encore.analysis.second_run import recorded_code, run_again
+from encore.config.launched import so_many
 from encore.config.named_runs import a_run
 from encore.errors import ConfigError, InputError, Interrupted, NotReproduced
 from encore.provenance import fingerprint
@@ -35,11 +36,13 @@ class Findings:
         again: folder of the second run.
         signature: whose signature of the record holds.
         comparison: of the two runs.
+        begun: words about the run that it continues, on another number of ranks, and that was not run again.
     """
 
     again: Path | None = None
     signature: str | None = None
     comparison: "Comparison | None" = None
+    begun: str = ""
 
 
 def main() -> int:
@@ -157,6 +160,9 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
     code = recorded_code(held, scratch) if changed else None
     out = wanted.out or scratch / "runs"
     say(f"running {run_name(cfg)}, seed {cfg['seed']}, again", 0)
+    if (begun := held.get("continues")) is not None:
+        whose = f"{begun['run']}, on {so_many(begun['ranks'])}"
+        found.begun = f"; its first {begun['step']} steps are those of {whose}"
     recorded = read(wanted.run / "config.yaml") if code else {}  # with the names that its code knows
     found.again = run_again({**cfg, **recorded}, out, held["environment"]["variables"], code)
     return compare(wanted, found)
@@ -198,6 +204,7 @@ def compare(wanted: argparse.Namespace, found: Findings) -> tuple[str, int]:
     if places:
         what = "the environment differed:" if compared.same else "possible causes:"
         say("\n  ".join([what, *compared.environment]), 0)
+    elsewhere += found.begun
     if compared.same:
         return f"REPRODUCED bit for bit: {compared.counts}{elsewhere}", 0
     if wanted.tolerance is not None and compared.relative <= wanted.tolerance:

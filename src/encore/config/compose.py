@@ -20,7 +20,7 @@ from encore.config.cores import available_cores
 from encore.config.defaults import parsed
 from encore.config.facts import DATA_MODULE, MISSING
 from encore.config.hints import hint, installing
-from encore.config.init_from import weights_file
+from encore.config.init_from import checkpoints_of, weights_file
 from encore.config.keys import TRAINER, references
 from encore.config.launched import fit_to_launch, ranks_started
 from encore.config.plain import canonical
@@ -87,6 +87,8 @@ def resolved(cfg: DictConfig) -> dict:
     canonical(values)
     if values.get("init_from") is not None:
         values["init_from"] = weights_file(values["init_from"], values["runs_dir"])
+    if values.get("continue_from") is not None:
+        values["continue_from"] = checkpoints_of(values["continue_from"], values["runs_dir"])
     # What it means here is part of what ran.
     values["trainer"]["accelerator"] = resolve(values["trainer"].get("accelerator", "auto"))
     return values

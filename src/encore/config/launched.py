@@ -107,6 +107,11 @@ def first_host(hosts: str) -> str:
     return re.sub(r"\[([^\],-]+)[^\]]*\]", r"\1", hosts).partition(",")[0].partition(" ")[0]
 
 
+def so_many(ranks: int) -> str:
+    """A number of ranks in words."""
+    return f"{ranks} rank{'s' * (ranks != 1)}"
+
+
 def ranks_started(otherwise: int) -> int:
     """How many processes torchrun or srun started; another number if neither did."""
     place = launched()

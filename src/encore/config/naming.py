@@ -86,7 +86,7 @@ def text(value: Any) -> str:
 
 def last_part(value: str) -> str:
     """What tells a path from others: a run's folder, or the file's name."""
-    return value.removesuffix("/checkpoints/best.ckpt").rpartition("/")[2] if "/" in value else value
+    return value.removesuffix("/best.ckpt").removesuffix("/checkpoints").rpartition("/")[2] if "/" in value else value
 
 
 def cut(words: list[str]) -> str:

@@ -139,6 +139,7 @@ RULES: dict[str, Rule] = {
     "claims": list_of(mapping),
     "vars": mapping,
     "init_from": optional(text),
+    "continue_from": optional(text),
     "fine_tune.new": any_of(one_of("auto", "head"), list_of(text)),
     "fine_tune.trained": either(integer(1), or_else="all"),
     "monitor.metric": text,

@@ -46,6 +46,8 @@ def against_config(cfg: dict) -> str | None:
         return "its examples consist of named arrays (data.inputs)"
     if cfg.get("init_from"):
         return "it starts from the weights of another (init_from)"
+    if cfg.get("continue_from"):
+        return "it continues another (continue_from)"
     for name, recipe in (cfg.get("callbacks") or {}).items():
         target = str((recipe or {}).get("_target_", ""))
         if recipe and target not in KNOWN and not target.startswith(VIEWS):

@@ -15,7 +15,7 @@ from encore.provenance.remembered import digest_of
 from encore.terminal import counted
 
 # Settings that name a file or folder, whatever its name.
-NAMES = ("path", "root", "file", "folder", "files", "init_from")
+NAMES = ("path", "root", "file", "folder", "files", "init_from", "continue_from")
 # Settings that never name one, or name one that is written to.
 NOT_READ = (
     "name", "_target_", "code", "dirpath", "save_dir", "log_dir", "output_dir", "default_root_dir", "runs_dir",
@@ -205,8 +205,8 @@ def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
     here = files(cfg)
     for name, entry in recorded.items():
         if name not in here:
-            if name == "init_from":
-                raise InputError(f"init_from={cfg.get('init_from')} is missing, from which the run began")
+            if (setting := name.partition("/")[0]) in ("init_from", "continue_from"):
+                raise InputError(f"{setting}={cfg.get(setting)} is missing, from which the run began")
             if isinstance(named := look_up(cfg, name), str):  # a setting besides the data's
                 raise InputError(f"{name}={named} is missing, which the run read: put it back there")
             raise InputError(f"{name} of data={cfg['data']['name']} is missing: data_dir is {cfg['data_dir']}")

@@ -125,6 +125,8 @@ def unused(cfg: dict) -> Iterator[str]:
         yield "population"
     if cfg.get("init_from") is None:
         yield from ("init_from", "fine_tune")
+    if cfg.get("continue_from") is None:
+        yield "continue_from"
     if not (cfg.get("optim") or {}).get("lr_factors"):
         yield "optim.lr_factors"
     if data.get("normalize_targets") == "none":

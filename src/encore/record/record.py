@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from encore.config.naming import run_name, settings_name
-from encore.errors import CannotWrite, ConfigError, EncoreError, InputError, Interrupted
+from encore.errors import Busy, CannotWrite, ConfigError, EncoreError, InputError, Interrupted
 from encore.files import OF_WRITING, NotWritten, make_folder, read_json, read_whole, write_text, writing, yaml_of
 from encore.provenance.fingerprint import Identity, identity, lineage
 from encore.provenance.trust import LARGEST
@@ -93,7 +93,7 @@ class Record:
                     record.clear()
                 record.begin()
                 yield record
-            except (ConfigError, InputError) as problem:
+            except (ConfigError, InputError, Busy) as problem:
                 if not existed and not record.stepped:
                     record.discard()
                 else:

@@ -1,6 +1,7 @@
 """What watches a run from outside: reports, describes and records it, and changes no bit of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from encore.record.start import Start
 from encore.runner import summary
 from encore.runner.first_weights import FirstWeights
 from encore.runner.metric_tables import write_tables
+from encore.runner.other_ranks import described
 from encore.runner.parts import Parts
 from encore.runner.ranks import Ranks
 
@@ -71,7 +73,7 @@ class Loggers(Observer):
     def start(self, run: Run) -> None:
         """A resumed run has been described already."""
         begin(run.parts.trainer.loggers, run.cfg)
-        if run.start is None or run.start.longer:
+        if run.start is None or run.start.longer or run.start.other:
             task, cfg = run.parts.task, run.cfg
             metrics = ["loss", *(cfg["task"].get("metrics") or {})]
             for logger in run.parts.trainer.loggers:
@@ -93,6 +95,8 @@ class Manifests(Observer):
         record.manifest = Manifest.begin(record.folder, record.result, run.cfg, record.code, parts.data, parts.trainer)
         if run.first is not None:
             record.manifest.content["init_from"] = run.first.described()
+        if run.cfg.get("continue_from"):
+            record.manifest.content["continues"] = described(Path(run.cfg["continue_from"]))
         record.manifest.attempt(record.result.started, run.start)
 
     def trained(self, run: Run) -> None:

@@ -6,22 +6,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
+
 from encore.callbacks.lightning import ModelFiles
 from encore.callbacks.position import Position
+from encore.config.accelerator import device_count
+from encore.config.launched import so_many
 from encore.errors import InputError
 from encore.loggers.services import service_of
-from encore.record.checkpoint_files import BEST, LAST, PREVIOUS, digests, weights
+from encore.record.checkpoint_files import BEST, LAST, PREVIOUS, digests, save, weights
 from encore.record.checkpoint_files import best as best_of
 from encore.record.checkpoint_files import state as state_of
+from encore.record.lock import held
 from encore.record.record import Record
 from encore.record.start import Start
+from encore.runner.other_ranks import check, described, regroup, stopped_on_other_ranks
 from encore.terminal import harmless
 
 LIGHTNINGS = "lightning_logs"  # what Lightning's loggers call their folder, unless told otherwise
 log = logging.getLogger("encore")
 
 
-def begin(record: Record, position: Position) -> Start | None:
+def begin(record: Record, position: Position, task: pl.LightningModule) -> Start | None:
     """Prepare a run's folder: rewind it to the checkpoint to resume from, or clear it for the first step.
 
     Raises:
@@ -31,11 +37,15 @@ def begin(record: Record, position: Position) -> Start | None:
     if own:
         return go_on(own, record, position)
     clear(record, position)
+    if record.cfg.get("continue_from"):
+        return continue_other(record, position, task)
     shorter = record.shorter()
     if shorter is not None and (start := go_on_from_shorter(shorter.folder, record, position)):
         return start
     if record.before is not None:
         log.info("start    at the first step: the previous attempt left no checkpoint")
+    elif (other := stopped_on_other_ranks(record)) is not None:
+        log.info("start    at the first step; %s", other)
     return None
 
 
@@ -110,6 +120,41 @@ def go_on_from_shorter(folder: Path, record: Record, position: Position) -> Star
             one.restore(one.beginning, record.folder)
         return None
     return replace(start, longer=True)
+
+
+def continue_other(record: Record, position: Position, task: pl.LightningModule) -> Start:
+    """Take over the logs and the last checkpoint of a run on another number of ranks, divided anew.
+
+    Raises:
+        InputError: it is another run in more than that, or it has no usable checkpoint.
+        Busy: it is running.
+    """
+    there = Path(record.cfg["continue_from"])
+    with held(there.parent):
+        check(record, there.parent)
+        path = there / LAST
+        state, other = state_of(path), described(there)
+        start = rewind(path, state, position, f"{other['run']} was continued on another number of ranks")
+        if position.checkpoints is not None:
+            bring_best(state["callbacks"][position.checkpoints.state_key], there / BEST)
+        regroup(state, task, device_count(record.cfg))
+        save(state, record.checkpoints / LAST)
+    return replace(start, path=record.checkpoints / LAST, other=f"{other['run']} (on {so_many(other['ranks'])})")
+
+
+def bring_best(chosen: dict[str, Any], file: Path) -> None:
+    """Put the best weights into a checkpoint; if they are those of a later epoch, begin the choice anew."""
+    if not chosen["best"] or chosen["best_weights"] is not None:
+        return
+    held = best_of(file)
+    if held["best"] == chosen["best"]:
+        chosen["best_weights"] = held["state_dict"]
+    else:
+        chosen["best"] = {}
+        log.warning(
+            "the best weights up to here are lost: %s is from epoch %d, which comes later; the best are chosen anew",
+            file, held["epoch"],
+        )  # fmt: skip
 
 
 def rewind(path: Path, state: dict[str, Any], position: Position, reason: str) -> Start:

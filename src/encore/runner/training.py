@@ -61,7 +61,7 @@ def train(
         parts.trainer.callbacks.extend([*watchers, *company])  # type: ignore[attr-defined]
         check_before_training(cfg)
         with closing(parts.trainer.loggers):
-            run, told = Run(cfg, record, parts, begin(record, parts.position), first), observers(ranks)
+            run, told = Run(cfg, record, parts, begin(record, parts.position, parts.task), first), observers(ranks)
             for observer in told:
                 observer.start(run)
             try:

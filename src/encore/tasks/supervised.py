@@ -215,6 +215,10 @@ class Supervised(pl.LightningModule):
             self.train_tally.restore(move(checkpoint["train_tally"][self.global_rank], self.device))
         self.tables = checkpoint.get("tables", {})
 
+    def regroup(self, checkpoint: dict[str, Any], ranks: int) -> None:
+        """Divide what is saved by rank anew, for another number of ranks."""
+        checkpoint["train_tally"] = self.train_tally.regrouped(checkpoint["train_tally"], ranks)
+
     def rehearse(self, inputs: Any, targets: Any) -> None:
         """Run a small batch through everything that a step does.
 

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.utilities import dim_zero_max, dim_zero_mean, dim_zero_min, dim_zero_sum
+from torchmetrics.utilities import dim_zero_cat, dim_zero_max, dim_zero_mean, dim_zero_min, dim_zero_sum
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from encore.across_ranks import in_one_message, move
+from encore.errors import InputError
 
 # Reductions over ranks of a state that has the same shape on each.
 OF_ONE_SHAPE = (dim_zero_sum, dim_zero_mean, dim_zero_min, dim_zero_max)
@@ -120,6 +121,16 @@ class Tally(nn.Module):
                 else:
                     setattr(metric, key, value)
 
+    def regrouped(self, states: list[dict[str, Any]], ranks: int) -> list[dict[str, Any]]:
+        """The states of all ranks, for another number of ranks.
+
+        Raises:
+            InputError: a metric cannot add up what several ranks have counted.
+        """
+        added = regrouped([state["metrics"] for state in states], self.metrics(), ranks)
+        waiting = [[batch for state in states[rank::ranks] for batch in state["waiting"]] for rank in range(ranks)]
+        return [{"metrics": one, "waiting": other} for one, other in zip(added, waiting, strict=True)]
+
     def metrics(self) -> dict[str, Metric]:
         return {"loss": self.loss, **dict(self.scores.items(keep_base=True, copy_state=True))}
 
@@ -150,3 +161,40 @@ def gathered_at_once(metrics: list[Metric]) -> Iterator[None]:
     finally:
         for metric in own:
             metric.dist_sync_fn = None
+
+
+def regrouped(by_rank: list[dict[str, Any]], metrics: dict[str, Any], ranks: int) -> list[dict[str, Any]]:
+    """The states of metrics by name on each rank, for another number of ranks; some may have none.
+
+    Raises:
+        InputError: a metric cannot add up what several ranks have counted.
+    """
+    groups = [by_rank[rank::ranks] for rank in range(ranks)]
+    return [
+        {
+            name: added([states[name] for states in group if name in states], name, metrics[name])
+            for name in dict.fromkeys(name for states in group for name in states)
+        }
+        for group in groups
+    ]
+
+
+def added(states: list[dict[str, Any]], name: str, metric: Metric) -> dict[str, Any]:
+    """What several ranks have counted with a metric, in one state."""
+    if len(states) == 1:
+        return states[0]
+    total: dict[str, Any] = {"updates": sum(state["updates"] for state in states)}
+    for key, reduction in metric._reductions.items():
+        values = [state[key] for state in states]
+        if isinstance(values[0], list):
+            total[key] = [item for value in values for item in value]
+        elif reduction in (dim_zero_sum, dim_zero_max, dim_zero_min):
+            total[key] = reduction(torch.stack(values))
+        elif reduction is dim_zero_cat:
+            total[key] = torch.cat(values)
+        else:
+            raise InputError(
+                f"the run was stopped within an epoch, and {name} ({type(metric).__name__}) cannot add up what "
+                f"{len(states)} ranks have counted of it: continue it on its own number of ranks to the epoch's end"
+            )
+    return total

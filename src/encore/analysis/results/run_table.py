@@ -84,7 +84,11 @@ def read(folders: Iterable[Path]) -> tuple[Table, list[str]]:
             seal.check(folder, "metrics.csv")
             row = compared(present(held["config"]))
             digests, files = held["code"]["digests"], held["data"]
-            examples = {name: file["sha256"] for name, file in files["files"].items() if name != "init_from"}
+            examples = {
+                name: file["sha256"]
+                for name, file in files["files"].items()
+                if not name.startswith(("init_from", "continue_from/"))
+            }
             check_identity(run, held)
         except InputError as problem:
             left_out.append(str(problem))
