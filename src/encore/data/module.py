@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from encore.config.build import build
+from encore.data import node
 from encore.data.balance import balanced, thinned
 from encore.data.batch import AnyBatch
 from encore.data.bootstrap import bootstrap, read_weights
@@ -63,6 +64,7 @@ class DataModule(pl.LightningDataModule):
         self.lengths: Tensor | None = None
         self.memory = Memory()
         self.test_source: Source | None = None
+        self.node = node.here.get()
         self.loaded, self.notes = False, list[str]()
         self.order_sha256 = hashlib.sha256().hexdigest()
 
@@ -76,8 +78,7 @@ class DataModule(pl.LightningDataModule):
         if self.loaded:
             return
         recipe = self.recipe
-        verify(recipe, self.data_dir)
-        self.source = open_source(recipe["train"], recipe, self.data_dir)
+        self.source = self.read("train")
         check_number_of_targets(recipe, self.source)
         parts = self.parts()
         if keep := recipe.get("keep"):
@@ -99,6 +100,20 @@ class DataModule(pl.LightningDataModule):
                 raise ConfigError(f"data.bucket={self.bucket[0]}: data={recipe['name']} has no ragged arrays")
             self.lengths = lengths_of(self.source, self.bucket[0])
         self.loaded = True
+
+    def read(self, which: str) -> Source:
+        """The source of the training or the test examples, which the ranks of one machine read once.
+
+        Raises:
+            InputError: it cannot be used.
+        """
+
+        def read() -> Source:
+            if which == "train":
+                verify(self.recipe, self.data_dir)
+            return open_source(self.recipe[which], self.recipe, self.data_dir)
+
+        return read() if self.node is None else self.node.source(read)
 
     def parts(self) -> Split:
         """Which examples of the training source are for what, before the bootstrap."""
@@ -168,7 +183,7 @@ class DataModule(pl.LightningDataModule):
             return self.source, self.split.test if self.test else none
         if not self.test:
             return None, none
-        source = open_source(recipe["test"], recipe, self.data_dir)
+        source = self.read("test")
         if isinstance(source, NamedSource) != isinstance(self.source, NamedSource):
             raise InputError(
                 f"data={recipe['name']}: the test set's arrays have other types than the training set's; set a "

@@ -2,6 +2,8 @@
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from encore.config.build import build, locate, parameters, takes
 from encore.config.check import OUR_SETTINGS
 from encore.config.facts import data_target, leaves, opens_test, show
 from encore.config.launched import Place
+from encore.data import node
 from encore.errors import ConfigError, EncoreError
 from encore.fast.execution import Execution
 from encore.loggers.lifecycle import build_loggers
@@ -87,7 +90,8 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True, group: G
     if torch.cuda.is_initialized():  # the record has the run's own peak
         torch.cuda.reset_peak_memory_stats()
     check_size(cfg["model"])
-    data = build_data(cfg)
+    with reading_once(group):
+        data = build_data(cfg)
     task = build_task(cfg)
     adapt(task, data)
     preflight(cfg, task, data, chooses)
@@ -112,6 +116,19 @@ def assemble(cfg: dict, folder: Path, stop: Stop, chooses: bool = True, group: G
     # Lightning would do this only after loading a checkpoint, which would truncate its doubles to floats.
     trainer.precision_plugin.convert_module(task)
     return Parts(data, task, trainer, losses, checkpoints, position, stop, several_steps, group)
+
+
+@contextmanager
+def reading_once(group: Group | None) -> Iterator[None]:
+    """Let the first rank of each machine read the data for the others there."""
+    ranks = None
+    if group is not None and group.place.local_ranks > 1:
+        ranks = node.Node(group.place.node, group.place.local_rank == 0, group)
+    before = node.here.set(ranks)
+    try:
+        yield
+    finally:
+        node.here.reset(before)
 
 
 def targets(cfg: dict) -> list[str]:

@@ -163,6 +163,8 @@ def fit(cfg: dict, parts: Parts, start: Path | None, profile: Path | None = None
     fast = spared(parts.trainer) if parts.several_steps else nullcontext()
     if parts.group is not None:
         parts.group.connect(parts.trainer.strategy)
+        if getattr(parts.data, "node", None) is not None:
+            parts.data.node.release()  # all ranks have it
     with profiled(cfg, parts, profile), told_to_stop(), parts.stop.deferred(), heeding(parts.stop), fast:
         try:
             parts.trainer.fit(parts.task, datamodule=parts.data, ckpt_path=start, weights_only=True)
