@@ -166,6 +166,8 @@ def test_a_continued_run_is_one_of_its_own_and_says_so(run, monkeypatch, small, 
     assert run({**small, **on(2)}).fingerprint == before.fingerprint  # it can still be continued exactly
     told = command("scripts/reproduce.py", str(fresh.folder))
     assert told.returncode == InputError.code  # its beginning is no longer there
+    assert "has changed" in told.stdout
+    assert command("scripts/evaluate.py", str(fresh.folder)).returncode == 0  # which needs its weights alone
 
 
 @pytest.mark.slow

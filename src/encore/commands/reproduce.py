@@ -145,7 +145,7 @@ def verdict(wanted: argparse.Namespace, found: Findings, scratch: Path) -> tuple
         raise ConfigError(f"--out={wanted.out} is not empty: name a new folder")
     if wanted.data_dir:
         cfg["data_dir"] = str(wanted.data_dir)
-    check_unchanged(held["data"]["files"], cfg)
+    check_unchanged(held["data"]["files"], cfg, again=True)
     check_config(cfg, held, wanted.run)
     check_identity(result, held)
     undeclared = held["code"].get("undeclared", {})

@@ -194,13 +194,17 @@ def others(cfg: dict) -> dict:
     return {key: value for key, value in cfg.items() if key not in ("data", *NOT_READ, "logger", "claims")}
 
 
-def check_unchanged(recorded: dict[str, dict], cfg: dict) -> None:
+def check_unchanged(recorded: dict[str, dict], cfg: dict, again: bool = False) -> None:
     """Raise InputError if a file that a run read is not what it was, or its config names one that it did not read.
 
     Args:
         recorded: of each file its digest, as a manifest's `data.files`.
         cfg: the config that names the files here; it may be a stranger's.
+        again: whether the run is to be run again, which takes the checkpoint that it continued.
     """
+    if not again:
+        cfg = {**cfg, "continue_from": None}
+        recorded = {name: entry for name, entry in recorded.items() if not name.startswith("continue_from/")}
     check_reads(recorded, cfg)
     here = files(cfg)
     for name, entry in recorded.items():

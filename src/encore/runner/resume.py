@@ -146,14 +146,14 @@ def bring_best(chosen: dict[str, Any], file: Path) -> None:
     """Put the best weights into a checkpoint; if they are those of a later epoch, begin the choice anew."""
     if not chosen["best"] or chosen["best_weights"] is not None:
         return
-    held = best_of(file)
-    if held["best"] == chosen["best"]:
-        chosen["best_weights"] = held["state_dict"]
+    best = best_of(file)
+    if best["best"] == chosen["best"]:
+        chosen["best_weights"] = best["state_dict"]
     else:
         chosen["best"] = {}
         log.warning(
             "the best weights up to here are lost: %s is from epoch %d, which comes later; the best are chosen anew",
-            file, held["epoch"],
+            file, best["epoch"],
         )  # fmt: skip
 
 

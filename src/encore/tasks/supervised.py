@@ -196,7 +196,7 @@ class Supervised(pl.LightningModule):
         """Log a split's means over all ranks."""
         numbers = self.numbers(split, tally.means())
         # With `rank_zero_only` Lightning does not average over ranks what is the same on all of them.
-        self.log_dict(numbers, sync_dist=self.trainer.world_size > 1, rank_zero_only=True)
+        self.log_dict(numbers, sync_dist=True, rank_zero_only=True)
 
     def numbers(self, split: str, found: dict[str, Any]) -> dict[str, Tensor]:
         """A split's means that are single numbers, by their names in the log; the others are kept in `tables`."""
