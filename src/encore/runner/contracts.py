@@ -43,6 +43,9 @@ class Task(Protocol):
         """Take what is needed of the data module, which is set up, before the first step or test; as buffers where
         checkpoints are to hold it. Left out: `data.normalize_targets` is refused."""
 
+    def regroup(self, checkpoint: dict[str, Any], ranks: int) -> None:
+        """Divide anew, for another number of ranks, what `on_save_checkpoint` keeps by rank. Left out: nothing is."""
+
     def rehearse(self, inputs: Any, targets: Any) -> None:
         """Do on the CPU what a step does, with a small batch; raise RuntimeError, ValueError, LookupError or TypeError
         where parts do not fit. Left out: a copy takes one real step of training and validation before the run."""
