@@ -108,8 +108,8 @@ def check_config(cfg: dict, manifest: dict, folder: Path, contents: bool = True)
     Raises:
         InputError: it was changed since.
     """
-    # An earlier version's digest was made in another way.
-    if not contents or "packages" not in manifest["code"]:
+    # An earlier version's digest was made in another way; and what a run continued may have gone on since.
+    if not contents or "packages" not in manifest["code"] or cfg.get("continue_from"):
         as_recorded = json.loads(json.dumps(cfg, default=str))  # in which numbers that are keys are texts
         same = computing(as_recorded) == computing(present(manifest["config"]))
     else:
