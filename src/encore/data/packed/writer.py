@@ -10,10 +10,10 @@ from typing import IO, Any, cast
 import torch
 from torch.utils.data import Dataset
 
-from encore.data.loaders import read_by_workers
 from encore.data.packed import arrow
 from encore.data.pixels import decodes, shown
 from encore.data.sources import ArraySource, MapSource
+from encore.data.workers import read_by_workers
 from encore.errors import ConfigError, InputError
 from encore.files import json_of, make_durable, make_folder, replace, writing
 from encore.locks import locked
