@@ -37,7 +37,7 @@ class Contents(Dataset[list[bytes] | InputError]):
     def __getitem__(self, indices: list[int]) -> list[bytes] | InputError:
         try:
             if self.paths is not None:
-                return [content(self.paths[index]) for index in indices]
+                return [content(Path(self.paths[index])) for index in indices]
             return [row.tobytes() for row in self.source.read(indices).numpy()]
         except InputError as problem:  # raised in a worker, it would come with a traceback in its words
             return problem
