@@ -240,7 +240,7 @@ def test_a_second_start_looks_up_no_picture_by_itself(tmp_path, monkeypatch):
     again = data_of(tmp_path, train, **settings)
     assert again.notes == first.notes
     assert torch.equal(again.normalize.center, first.normalize.center)
-    (test / "a" / "0.png").write_bytes((test / "b" / "0.png").read_bytes())
+    (test / "a" / "1.png").write_bytes((train / "a" / "0.png").read_bytes())
     monkeypatch.undo()
     monkeypatch.setenv("ENCORE_CACHE_DIR", str(tmp_path / "cache"))
     assert data_of(tmp_path, train, **settings).notes[1:] == ["3 of the 4 test examples are training examples, too"]
