@@ -79,7 +79,10 @@ def pack(source: Any, out: Path, as_files: bool, shard_bytes: int = SHARD, worke
     """
     arrow.pyarrow()
     if not isinstance(source, ArraySource | MapSource):
-        raise ConfigError("only datasets of one input array and one target can be packed: leave data.inputs away")
+        raise ConfigError(
+            "data.inputs and data.targets name more than one array of inputs and one of targets, which cannot be "
+            "packed: name one of each, or train without packing (data.resident=false reads examples as they are needed)"
+        )
     scratch = out.with_name(f".{out.name}.packing")
     with locked(out.with_name(f".{out.name}.lock"), None, f"another process is packing into {out}"):
         if out.exists():
