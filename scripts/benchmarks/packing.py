@@ -111,7 +111,7 @@ def packed_training(place: Place) -> Figure:
     overrides = [
         *place.settings, "data=packed", f"data.path={folder}", f"data.shape=[3,{SIZE},{SIZE}]",
         f"data.num_classes={CLASSES}", "data.batch_size=128", "data.normalize={mean:[0.5],std:[0.5]}",
-        "data.val_fraction=0", "data.test_fraction=0", "model=cnn", "trainer.max_epochs=5",
+        "data.val_fraction=0", "data.test_fraction=0", "model=cnn", "trainer.max_epochs=4",
     ]  # fmt: skip
     took: dict[str, list[Seconds]] = {"packed": [], "in memory": []}
     for _ in range(2):
