@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from endings import asked_to_stop
+from PIL import Image
 from processes import finish
 
 from encore.analysis import certificate
@@ -174,6 +175,26 @@ def test_altered_data_are_named_with_both_digests(run, reproduce, tmp_path):
     assert f"its SHA-256 is {digests[0]}, recorded was {digests[1]}" in answer.stdout
     file.unlink()
     assert "CANNOT CHECK: path of data=npz is missing" in reproduce(folder).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "link"), reason="no hard links")
+def test_a_folder_of_many_pictures_is_one_entry_and_is_reproduced(run, reproduce, tmp_path):
+    photos = tmp_path / "photos"
+    for number in range(2):
+        (photos / str(number)).mkdir(parents=True)
+        Image.new("L", (2, 2), 100 * number).save(photos / str(number) / "0.png")
+        for other in range(1, 5001):
+            os.link(photos / str(number) / "0.png", photos / str(number) / f"{other}.png")
+    settings = {"data": "images", "data.root": str(photos), "data.shape": [1, 2, 2], "data.num_classes": 2}
+    folder = run({**settings, "data.batch_size": 1000, "trainer.max_epochs": 1}).folder
+    recorded = json.loads((folder / "manifest.json").read_text())["data"]["files"]
+    assert {name: entry["files"] for name, entry in recorded.items()} == {"root": 10_002, "train.root": 10_002}
+    assert reproduce(folder).returncode == 0
+    (photos / "0" / "7.png").unlink()
+    answer = reproduce(folder)
+    assert answer.returncode == 3
+    assert "has changed: it has 10,001 files" in answer.stdout
 
 
 @pytest.mark.slow

@@ -44,13 +44,14 @@ def unseen() -> Iterator[None]:
 
 
 def encore_epochs(
-    overrides: list[str], between: Callable[[int], None] = lambda epoch: None
+    overrides: list[str], between: Callable[[int], None] = lambda epoch: None, threads: int = 1
 ) -> tuple[Result, list[Seconds]]:
     """Run Encore, and time its epochs from the beginning of one to the beginning of the next.
 
     Args:
         overrides: the run's settings.
         between: called before each epoch with its number; its time does not count.
+        threads: of the run.
 
     Returns:
         The run's result, and the seconds of every epoch but the last: training, validation, logs and checkpoints.
@@ -67,7 +68,7 @@ def encore_epochs(
         plain(data, epoch, indices)
 
     with mock.patch.object(DataModule, "note", note), unseen():
-        result = encore.run([*overrides, "threads=1"])
+        result = encore.run([*overrides, f"threads={threads}"])
     return result, seconds
 
 

@@ -8,17 +8,18 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 
 from benchmarks.datasets import Place
+from benchmarks.epochs import encore_epochs
 from benchmarks.figure import Figure
 from benchmarks.processes import ROOT
-from benchmarks.reading import SIZE
+from benchmarks.reading import SIZE, WORKERS
 from benchmarks.seconds import Seconds
 
 PICTURES = int(os.environ.get("BENCHMARK_PICTURES", "20000"))
+FEW = 1280  # pictures that a net is trained on: ten batches
 TURNS = 3
 CLASSES = 10
 
@@ -50,7 +51,6 @@ def compared(place: Place, side: str, folder: Path, stored: str | None) -> Figur
         theirs.append(read("usual", folder))
     samples = [other["cpu"] / one["cpu"] for one, other in zip(mine, theirs, strict=True)]
     more |= {"Encore": described(mine), "ImageFolder": described(theirs)}
-    print(f"  {side}: {more}", flush=True)
     took = {
         name: [Seconds(each["cpu"], each["wall"]) for each in runs]
         for name, runs in (("Encore", mine), ("ImageFolder", theirs))
@@ -78,11 +78,12 @@ def read(side: str, folder: Path) -> dict[str, float]:
 
 def packed(place: Place, folder: Path, stored: str) -> tuple[Path, dict[str, float]]:
     """The pictures packed by the command, and what that cost."""
-    out = place.folder / f"packed-{stored}"
+    out = place.folder / f"{folder.name}-as-{stored}"
     words = [sys.executable, "-m", "encore", "pack", str(folder), "--out", str(out)]
     begun = time.perf_counter()
     if not out.exists():
-        subprocess.run([*words, *(["--shape", f"3,{SIZE},{SIZE}"] if stored == "arrays" else [])], check=True)
+        shape = ["--shape", f"3,{SIZE},{SIZE}"] if stored == "arrays" else []
+        subprocess.run([*words, *shape], check=True, capture_output=True)
     size = sum(file.stat().st_size for file in out.iterdir())
     return out, {"seconds": round(time.perf_counter() - begun, 1), "MiB": round(size / 2**20, 1)}
 
@@ -106,23 +107,16 @@ def pictures(place: Place, number: int = PICTURES) -> Path:
 
 def packed_training(place: Place) -> Figure:
     """An epoch of the small CNN on packed pictures, read by two workers, over one on the same pictures in memory."""
-    import encore
-
-    folder, _ = packed(place, pictures(place), "files")
-    settings: dict[str, Any] = {
-        "data": "packed", "data.path": str(folder), "data.shape": [3, SIZE, SIZE], "data.num_classes": CLASSES,
-        "data.batch_size": 128, "data.normalize": {"mean": [0.5], "std": [0.5]}, "data.fraction": 0.25,
-        "data.val_fraction": 0.0, "data.test_fraction": 0.0, "model": "cnn", "threads": 2,
-        "trainer.accelerator": place.accelerator, "callbacks.progress": None, "runs_dir": str(place.folder / "runs"),
-        "fresh": True,
-    }  # fmt: skip
+    folder, _ = packed(place, pictures(place, FEW), "files")
+    overrides = [
+        *place.settings, "data=packed", f"data.path={folder}", f"data.shape=[3,{SIZE},{SIZE}]",
+        f"data.num_classes={CLASSES}", "data.batch_size=128", "data.normalize={mean:[0.5],std:[0.5]}",
+        "data.val_fraction=0", "data.test_fraction=0", "model=cnn", "trainer.max_epochs=4",
+    ]  # fmt: skip
     took: dict[str, list[Seconds]] = {"packed": [], "in memory": []}
-    for _ in range(TURNS):
-        for side, resident in (("packed", False), ("in memory", True)):
-            short, long = (
-                encore.run(settings | {"data.resident": resident, "trainer.max_epochs": epochs}).seconds
-                for epochs in (1, 3)
-            )
-            took[side].append(Seconds((long - short) / 2, (long - short) / 2))  # without what a run costs once
+    for _ in range(2):
+        for side, resident in (("packed", "false"), ("in memory", "true")):
+            _, seconds = encore_epochs([*overrides, f"data.resident={resident}"], threads=WORKERS)
+            took[side] += seconds[1:]  # the first warms up
     samples = [one.wall / other.wall for one, other in zip(*took.values(), strict=True)]
     return Figure.of(samples, took)

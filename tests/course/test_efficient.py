@@ -15,7 +15,7 @@ from course.efficient.quantization import dynamic, static
 from course.efficient.strided import Strided
 from course.efficient.table import front
 from encore.errors import ConfigError, InputError, Preempted
-from encore.provenance.contents import check_unchanged
+from encore.provenance.files_read import check_unchanged
 from encore.provenance.trust import recorded_config
 from encore.record.checkpoint_files import weights
 from encore.record.reading import read_manifest

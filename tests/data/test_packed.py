@@ -90,6 +90,16 @@ def test_other_datasets_are_packed_as_arrays(tmp_path):
     assert_equal(batches(found), batches(opened(tmp_path, data="digits")))
 
 
+def test_one_array_of_several_can_be_packed(tmp_path):
+    file = tmp_path / "data.npz"
+    np.savez(file, x=np.arange(12, dtype=np.uint8).reshape(4, 3), z=np.ones((4, 2), np.float32), y=[0, 1, 0, 1])
+    words = ["data=arrays", f"data.path={file}", "data.targets=y", "data.num_classes=2"]
+    pack(command.of_config([*words, "data.inputs=x"], None, "train"), tmp_path / "one", as_files=False, workers=0)
+    with pytest.raises(ConfigError, match=r"cannot be packed: name one of each, or train without packing"):
+        pack(command.of_config([*words, "data.inputs=[x,z]"], None, "train"), tmp_path / "two", as_files=False)
+    assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"data.npz", "one"}
+
+
 def test_an_epoch_is_entered_anywhere_and_only_what_remains_is_read(packed, tmp_path, monkeypatch):
     ordered = {"data.order": {"_target_": "encore.data.packed.order.by_shard", "window": 2}}
     constants = {"data.normalize": {"mean": [0.5], "std": [0.5]}}

@@ -7,11 +7,15 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from own import opened
 from PIL import Image
 
+from encore.data import normalize, notes
 from encore.data.pixels import as_array
+from encore.data.readers import folders
 from encore.errors import ConfigError, InputError
+from encore.provenance import contents, remembered
 from encore.provenance.contents import content
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -222,6 +226,24 @@ def test_examples_that_are_in_both_and_classes_without_any_are_told(resident, tm
     arrays = {"data": "npz", "data.path": str(tmp_path / "own.npz"), "data.shape": [4], "data.num_classes": 3}
     lonely = opened(tmp_path, **{**SETTINGS, "data.resident": resident, **arrays})
     assert lonely.notes == ["without a training example: class 2"]
+
+
+def test_a_second_start_looks_up_no_picture_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(remembered, "SETTLED", 0)
+    train, test = photos(tmp_path / "train"), photos(tmp_path / "test", first=1)
+    settings = {"data.resident": False, "data.normalize": "standardize"}
+    settings |= {"data.test": {"_target_": "torchvision.datasets.ImageFolder", "root": str(test)}}
+    first = data_of(tmp_path, train, **settings)
+    assert first.notes[1:] == ["2 of the 4 test examples are training examples, too"]
+    for module, name in ((contents, "digest_of"), (notes, "digest_of"), (folders, "check_all"), (normalize, "fit")):
+        monkeypatch.setattr(module, name, None)
+    again = data_of(tmp_path, train, **settings)
+    assert again.notes == first.notes
+    assert torch.equal(again.normalize.center, first.normalize.center)
+    (test / "a" / "1.png").write_bytes((train / "a" / "0.png").read_bytes())
+    monkeypatch.undo()
+    monkeypatch.setenv("ENCORE_CACHE_DIR", str(tmp_path / "cache"))
+    assert data_of(tmp_path, train, **settings).notes[1:] == ["3 of the 4 test examples are training examples, too"]
 
 
 @pytest.mark.parametrize("how", ["changed", "gone"])

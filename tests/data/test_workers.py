@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import threading
 import time
@@ -12,6 +13,7 @@ from test_loaders import batches
 
 from encore.data import loaders
 from encore.data.loaders import Order, Streamed
+from encore.data.workers import BEGUN, end_all, read_by_workers
 from encore.errors import InputError, Interrupted, Preempted
 from encore.runner import interruptions
 from encore.runner.interruptions import heeding, told_to_stop
@@ -68,13 +70,13 @@ def test_a_fault_in_a_worker_ends_the_run(fault, workers):
 
 
 def living():
-    return [worker for one in loaders.BEGUN for worker in one._workers if worker.is_alive()]
+    return [worker for one in BEGUN for worker in one._workers if worker.is_alive()]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
 def test_workers_that_are_stuck_end_with_the_process():
     """Python would send them a signal that they ignore, and wait for them without end."""
-    begun = loaders.read_by_workers(
+    begun = read_by_workers(
         loaders.ByBatch(Source(lambda: time.sleep(1000), at=8)), torch.arange(64), [4] * 16, 2, pin_memory=False
     )
     next(begun)
@@ -83,8 +85,41 @@ def test_workers_that_are_stuck_end_with_the_process():
         os.kill(process.pid, signal.SIGTERM)  # as to all processes of a job: the run has its step to finish
     next(begun)
     assert len(living()) == 2
-    loaders.end_all()
-    assert not any(worker.is_alive() for one in loaders.BEGUN for worker in one._workers if not worker.join(10))
+    end_all()
+    assert not any(worker.is_alive() for one in BEGUN for worker in one._workers if not worker.join(10))
+
+
+class Large:
+    """Batches that no pipe holds."""
+
+    def __getitem__(self, indices):
+        return bytes(2**20)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes of POSIX")
+@pytest.mark.parametrize(
+    "read", [Large(), loaders.ByBatch(Source(lambda: time.sleep(1000), at=8))], ids=["large", "stuck"]
+)
+def test_workers_end_with_a_process_that_is_killed(read):
+    alive, held = os.pipe()  # its end is reached when no process is left that a fork gave `held`
+    if not (child := os.fork()):
+        try:
+            os.setsid()
+            begun = read_by_workers(read, torch.arange(64), [4] * 16, 2, pin_memory=False)
+            next(begun)
+            os.write(held, b"!")
+            time.sleep(1000)
+        finally:
+            os._exit(1)
+    os.close(held)
+    assert os.read(alive, 1) == b"!"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    ended = select.select([alive], [], [], 10)[0] and os.read(alive, 1) == b""
+    os.close(alive)
+    if not ended:
+        os.killpg(child, signal.SIGKILL)
+    assert ended
 
 
 def sent(number, after=0.5):

@@ -23,8 +23,8 @@ from encore.data.offline import downloads_refused
 from encore.data.sources import open_source
 from encore.errors import InputError, NotHere
 from encore.files import read_json, read_whole
-from encore.provenance.contents import check_unchanged
-from encore.provenance.contents import files as files_of
+from encore.provenance.files_read import check_unchanged
+from encore.provenance.files_read import files as files_of
 from encore.record import seal
 from encore.record.checkpoint_files import best, load, state, weights
 from encore.record.lock import held

@@ -287,6 +287,17 @@ def test_a_worker_that_dies_is_said_and_the_rest_goes_on_when_asked_again(begin,
 
 
 @pytest.mark.slow
+@pytest.mark.long
+def test_processes_save_their_runs_and_end_when_their_sweep_was_killed(begin, tmp_path):
+    words = [*QUICK, "trainer.max_epochs=5000", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    killed = begin("seed=range(4)", *words)
+    wait_for(lambda: len(list((tmp_path / "runs").rglob("manifest.json"))) == 2, seconds=240)
+    killed.kill()
+    killed.communicate(timeout=120)  # as long as one of them is there, its output has no end
+    assert sorted({result["status"] for result in runs(tmp_path).values()}) == ["preempted"]
+
+
+@pytest.mark.slow
 def test_a_sweep_has_a_name_in_a_file(sweep, tmp_path):
     code, said, _ = sweep("sweep=optimisers", "seed=0,1", *QUICK)
     assert code == 0

@@ -10,7 +10,7 @@ from encore.config.accelerator import at_hand, device_count
 from encore.config.named_runs import a_run
 from encore.data.offline import downloads_refused
 from encore.errors import ConfigError, InputError, NotReproduced
-from encore.provenance.contents import check_unchanged
+from encore.provenance.files_read import check_unchanged
 from encore.provenance.trust import check_config, recorded_config
 from encore.record import seal
 from encore.record.reading import read_manifest

@@ -12,7 +12,7 @@ from encore.config.launched import so_many
 from encore.config.named_runs import a_run
 from encore.errors import ConfigError, InputError, Interrupted, NotReproduced
 from encore.provenance import fingerprint
-from encore.provenance.contents import check_unchanged
+from encore.provenance.files_read import check_unchanged
 from encore.provenance.trust import check_config, read, recorded_config
 from encore.provenance.undeclared import now
 from encore.record import seal

@@ -1,6 +1,8 @@
 """What is worth knowing of a dataset before a run trains on it."""
 
 from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from encore.data.fetching import replaced
 from encore.data.named.named_source import NamedSource
 from encore.data.published import can_be_fetched
 from encore.data.sources import ArraySource, MapSource
-from encore.provenance.contents import digest_of
+from encore.provenance import remembered
+from encore.provenance.remembered import digest_of
 
 MOST = 2**28  # bytes of examples that are compared: a second
 
@@ -48,13 +51,24 @@ def in_both(data: Any) -> list[str]:
     test = data.test_source
     if test is None or not len(data.test_indices) or can_be_fetched(replaced(data.recipe["train"])):
         return []
-    train = digests(data.source, data.split.train.unique())
-    tested = digests(test, data.test_indices)
-    if train is None or tested is None:
-        return []
-    known = set(train)
-    number = sum(each in known for each in tested)
+    of_each = [(data.source, data.split.train.unique()), (test, data.test_indices)]
+
+    def counted() -> str:
+        train, tested = (digests(source, indices) for source, indices in of_each)
+        known = set(train or ())
+        return str(sum(each in known for each in tested or ()))
+
+    if all(is_of_files(source) for source, _ in of_each):  # a look-up for each file takes seconds
+        parts = (f"{source.dataset.digest()} {sha256(indices.numpy()).hexdigest()}" for source, indices in of_each)
+        number = int(remembered.by_content("in both", " ".join(parts), counted))
+    else:
+        number = int(counted())
     return [f"{number:,} of the {len(data.test_indices):,} test examples are training examples, too"] if number else []
+
+
+def is_of_files(source: Any) -> bool:
+    """Whether each example is a file."""
+    return isinstance(source, MapSource) and hasattr(source.dataset, "paths")
 
 
 def digests(source: Any, indices: Tensor) -> Iterable[Any] | None:
@@ -65,7 +79,7 @@ def digests(source: Any, indices: Tensor) -> Iterable[Any] | None:
             return None
         rows = inputs.reshape(len(inputs), -1).contiguous().numpy()
         return (hash(rows[index].tobytes()) for index in indices.tolist())
-    if isinstance(source, MapSource) and hasattr(source.dataset, "paths"):
+    if is_of_files(source):
         paths = source.dataset.paths
-        return (digest_of(paths[index]) for index in indices.tolist())
+        return (digest_of(Path(paths[index])) for index in indices.tolist())
     return None

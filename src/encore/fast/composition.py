@@ -77,7 +77,11 @@ class Loader(ConfigLoaderImpl):
         if words not in self.composed:
             while len(self.composed) >= KEPT:
                 del self.composed[next(iter(self.composed))]
-            self.composed[words] = pickle.dumps(super().load_sweep_config(master, list(words)))
+            made: DictConfig = super().load_sweep_config(master, list(words))
+            try:
+                self.composed[words] = pickle.dumps(made)
+            except pickle.PicklingError:  # joblib's: Hydra loads the class of its launcher's settings twice
+                return made
         config: DictConfig = pickle.loads(self.composed[words])  # noqa: S301 (its own, a line above)
         return config
 

@@ -3,11 +3,11 @@
 import hashlib
 import os
 import stat
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encore.config.facts import look_up
 from encore.errors import InputError
 from encore.files import is_junk
 from encore.provenance import packs, remembered
@@ -69,19 +69,46 @@ def by_content(node: Any, key: str = "", known: dict[Path, str] | None = None) -
     return {"content": known[place], "ending": place.suffix, **({"text": node} if alone else {})}
 
 
+@dataclass(frozen=True)
+class Folder:
+    """A folder's files, without what file managers leave there, and what they were when it was listed.
+
+    Attributes:
+        place: the folder.
+        names: of its files within it.
+        bytes: of all of them.
+        seen: a digest of all names, sizes, times and inodes.
+        changed: when the last one changed, in nanoseconds.
+    """
+
+    place: Path
+    names: list[str]
+    bytes: int
+    seen: str
+    changed: int
+
+    @classmethod
+    def of(cls, place: Path) -> "Folder":
+        """List a folder."""
+        names, size, changed, seen = list[str](), 0, 0, hashlib.sha256()
+        for name, entry in walk(place):
+            facts = entry.stat()
+            names.append(name)
+            size += facts.st_size
+            changed = max(changed, facts.st_mtime_ns, facts.st_ctime_ns)
+            seen.update(f"/{name}\0{remembered.facts_of(facts)}\n".encode(errors="surrogateescape"))
+        return cls(place, names, size, seen.hexdigest(), changed)
+
+    def digest(self) -> str:
+        """The SHA-256 of the names and contents; what is remembered is not read again."""
+        files = ((f"/{name}", self.place / name) for name in self.names)
+        whole, seen = str(self.place.absolute()), f"{TREE} {self.seen}"
+        return remembered.kept(whole, "tree", seen, self.changed, lambda: tree_digest(files, len(self.names)))
+
+
 def content(place: Path) -> str:
     """The SHA-256 of a file, or of the names and contents of a folder's files."""
-    if not place.is_dir():
-        return tree_digest(within("", place))
-    found = [(name, path, path.stat()) for name, path in within("", place)]
-    seen = hashlib.sha256()
-    for name, _, facts in found:
-        seen.update(f"{name}\0{remembered.facts_of(facts)}\n".encode(errors="surrogateescape"))
-    newest = max((max(facts.st_mtime_ns, facts.st_ctime_ns) for *_, facts in found), default=0)
-    paths = ((name, path) for name, path, _ in found)
-    return remembered.kept(
-        str(place.absolute()), "tree", f"{TREE} {seen.hexdigest()}", newest, lambda: tree_digest(paths, len(found))
-    )
+    return Folder.of(place).digest() if place.is_dir() else tree_digest(within("", place))
 
 
 def tree_digest(files: Iterable[tuple[str, Path]], number: int = 1) -> str:
@@ -97,47 +124,29 @@ def within(setting: str, place: Path) -> Iterator[tuple[str, Path]]:
     if place.is_file():
         yield setting, place
     elif place.is_dir():
-        yield from ((f"{setting}/{path.relative_to(place).as_posix()}", path) for path in sorted(walk(place)))
+        yield from ((f"{setting}/{name}", place / name) for name, _ in walk(place))
 
 
-def walk(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """All files below a folder, without what file managers leave there; a link to a folder above it is not followed.
+def walk(folder: str | Path, below: str = "", above: tuple[str, ...] = ()) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+    """All files of a folder by their names within it, in the order of paths, without what file managers leave there.
 
-    Two links to one folder are two folders: a subset of the classes is often made so.
+    A link to a folder above it is not followed. Two links to one folder are two folders: a subset of the classes is
+    often made so.
     """
-    real = folder.resolve()
+    real = os.path.realpath(folder)
     if real in above:
         return
     with os.scandir(folder) as opened:
-        entries = [entry for entry in opened if not is_junk(entry.name)]
+        entries = sorted((entry for entry in opened if not is_junk(entry.name)), key=by_name)
     for entry in entries:
         if entry.is_dir():
-            yield from walk(Path(entry.path), (*above, real))
+            yield from walk(entry.path, f"{below}{entry.name}/", (*above, real))
         elif entry.is_file():
-            yield Path(entry.path)
+            yield f"{below}{entry.name}", entry
 
 
-def files(cfg: dict) -> dict[str, Path]:
-    """The existing files that a config names, by names that do not depend on where they are stored.
-
-    These are the files below `data_dir` that `data.sha256` lists, and those that settings name: data settings by their
-    path within `data`, others by their path in the config.
-    """
-    listed = {name: Path(cfg["data_dir"]) / name for name in cfg["data"].get("sha256") or {}}
-    of_data = {name: path for setting, place in places(cfg["data"]) for name, path in within(setting, place)}
-    rest = {name: path for setting, place in places(others(cfg)) for name, path in within(setting, place)}
-    return {name: path for name, path in {**listed, **rest, **of_data}.items() if path.is_file()}
-
-
-def places(node: Any, path: str = "") -> Iterator[tuple[str, Path]]:
-    """Every setting that names an existing file or folder, by its dotted path."""
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in items:
-        setting = f"{path}.{key}" if path else str(key)
-        named = path.rpartition(".")[2] if isinstance(node, list) else str(key)
-        if (place := place_of(named, value)) is not None:
-            yield setting, place
-        yield from places(value, setting)
+def by_name(entry: "os.DirEntry[str]") -> str:
+    return os.path.normcase(entry.name)
 
 
 def check_readable(node: Any) -> None:
@@ -165,54 +174,3 @@ def check_place(key: str, value: Any, one_file: bool) -> None:
     if not (place.is_file() or place.is_dir()):
         kind = "a named pipe" if stat.S_ISFIFO(place.stat().st_mode) else "no regular file"
         raise InputError(f"{key}={value} is {kind}, which may never end: name a file")
-
-
-def check_reads(recorded: Container[str], cfg: dict) -> None:
-    """Check that a recorded config names no files but those that its run read: by name a stranger's could mean any.
-
-    Raises:
-        InputError: it does.
-    """
-    for prefix, part in (("data.", cfg["data"]), ("", others(cfg))):
-        for setting, place in places(part):
-            named = f"{prefix}{setting}={place}"
-            if place.is_file() and setting not in recorded and is_path(setting, str(place)):
-                raise InputError(f"{named}: the run did not read this file, so it is not read now")
-            if place.is_dir() and is_path(setting, str(place)):
-                for file in walk(place):  # the first one that is strange ends it: there may be a whole disk
-                    if f"{setting}/{file.relative_to(place).as_posix()}" not in recorded:
-                        raise InputError(f"{named}: the run did not read {file}, so it is not read now")
-
-
-def is_path(setting: str, value: str) -> bool:
-    """Whether a value is meant as a path; a word alone may have a file of its name beside it by chance."""
-    return bool(set("/\\") & set(value)) or setting.rpartition(".")[2] in NAMES
-
-
-def others(cfg: dict) -> dict:
-    """The part of a config, besides the data, whose settings can name files that are read."""
-    return {key: value for key, value in cfg.items() if key not in ("data", *NOT_READ, "logger", "claims")}
-
-
-def check_unchanged(recorded: dict[str, dict], cfg: dict, again: bool = False) -> None:
-    """Raise InputError if a file that a run read is not what it was, or its config names one that it did not read.
-
-    Args:
-        recorded: of each file its digest, as a manifest's `data.files`.
-        cfg: the config that names the files here; it may be a stranger's.
-        again: whether the run is to be run again, which takes the checkpoint that it continued.
-    """
-    if not again:
-        cfg = {**cfg, "continue_from": None}
-        recorded = {name: entry for name, entry in recorded.items() if not name.startswith("continue_from/")}
-    check_reads(recorded, cfg)
-    here = files(cfg)
-    for name, entry in recorded.items():
-        if name not in here:
-            if (setting := name.partition("/")[0]) in ("init_from", "continue_from"):
-                raise InputError(f"{setting}={cfg.get(setting)} is missing, from which the run began")
-            if isinstance(named := look_up(cfg, name), str):  # a setting besides the data's
-                raise InputError(f"{name}={named} is missing, which the run read: put it back there")
-            raise InputError(f"{name} of data={cfg['data']['name']} is missing: data_dir is {cfg['data_dir']}")
-        if (actual := digest_of(here[name])) != entry["sha256"]:
-            raise InputError(f"{here[name]} has changed: its SHA-256 is {actual}, recorded was {entry['sha256']}")

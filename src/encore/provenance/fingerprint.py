@@ -1,6 +1,5 @@
 """The fingerprint: a hash of what determines a run's result, found without importing torch."""
 
-import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -34,26 +33,24 @@ class Identity:
         mark: its fingerprint.
         code: the code that computes it.
         differences: of its config from the defaults, by which it is named.
+        config: the part of its config that the fingerprint is of.
     """
 
     mark: str
     code: Closure
     differences: Differences
+    config: dict
 
 
 def identity(cfg: dict) -> Identity:
     """A config's fingerprint with the code that it is of, which takes most of its time."""
-    code = code_of(cfg)
-    return Identity(fingerprint(cfg, code), code, Differences.of(cfg))
+    config, code = essential(cfg), code_of(cfg)
+    return Identity(mark(config, code.digests, code.packages, counted(cfg)), code, Differences.of(cfg), config)
 
 
-def fingerprint(cfg: dict, code: Closure | None = None) -> str:
-    """The hash that names a run: of its config, and of the code, packages and variables that compute it.
-
-    `code` is what `code_of` finds for the config, if that is known already.
-    """
-    config, code = essential(cfg), code or code_of(cfg)
-    return mark(config, code.digests, code.packages, counted(cfg))
+def fingerprint(cfg: dict) -> str:
+    """The hash that names a run: of its config, and of the code, packages and variables that compute it."""
+    return identity(cfg).mark
 
 
 def mark(config: dict, code: dict[str, str], packages: dict[str, str], variables: dict[str, str]) -> str:
@@ -64,7 +61,7 @@ def mark(config: dict, code: dict[str, str], packages: dict[str, str], variables
     return hash_of(whole)
 
 
-def lineage(cfg: dict, code: Closure | None = None) -> str | None:
+def lineage(cfg: dict, known: Identity | None = None) -> str | None:
     """A hash shared by runs that differ only in length; None if the length changes a run's course.
 
     With a schedule that spans the whole run (`auto`), a longer run differs from its first step on. An unknown callback,
@@ -77,9 +74,9 @@ def lineage(cfg: dict, code: Closure | None = None) -> str | None:
         return None
     if not all(str(cfg[part].get("_target_", ours)).startswith(ours) for part, ours in SEES_LENGTH.items()):
         return None
-    shared = copy.deepcopy(cfg)
-    del shared["trainer"]["max_epochs"]
-    return fingerprint(shared, code)
+    known = known or identity(cfg)
+    trainer = {name: value for name, value in known.config["trainer"].items() if name != "max_epochs"}
+    return mark({**known.config, "trainer": trainer}, known.code.digests, known.code.packages, counted(cfg))
 
 
 def essential(cfg: dict) -> dict:

@@ -14,8 +14,8 @@ from encore.errors import InputError
 from encore.files import digest, write_json
 from encore.provenance import fingerprint
 from encore.provenance.closure import Closure
-from encore.provenance.contents import digest_of, files
 from encore.provenance.environment import differences, environment
+from encore.provenance.files_read import recorded
 from encore.provenance.source_code import engine
 from encore.provenance.undeclared import Loaded
 from encore.record import seal
@@ -68,9 +68,7 @@ class Manifest:
             "world_size": trainer.world_size,
             "seeds": {"seed": cfg["seed"], "data.split_seed": cfg["data"]["split_seed"]},
             "data": {
-                "files": {
-                    name: {"bytes": path.stat().st_size, "sha256": digest_of(path)} for name, path in files(cfg).items()
-                },
+                "files": recorded(cfg),
                 # null if a user's data module does not have it
                 "sizes": getattr(data, "sizes", None),
                 "split_sha256": digest(vars(data.split)) if hasattr(data, "split") else None,

@@ -193,7 +193,7 @@ MANIFEST_RULES: dict[str, Rule] = {
     "seeds": by_name(anything),
     "data": fields(
         {
-            "files": by_name(fields({"bytes": count, "sha256": name}, needed=("sha256",)), of=any_text),
+            "files": by_name(fields({"files": count, "bytes": count, "sha256": name}, needed=("sha256",)), of=any_text),
             "sizes": optional(by_name(optional(count))),
             "split_sha256": optional(name),
             "examples_sha256": optional(name),

@@ -50,7 +50,7 @@ class Record:
             folder=folder,
             status="running",
             fingerprint=known.mark,
-            lineage=lineage(cfg, known.code),
+            lineage=lineage(cfg, known),
             seed=cfg["seed"],
             name=run_name(cfg),
             started=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -49,7 +49,7 @@ def check(record: Record, folder: Path) -> None:
     if "fsdp" in (strategies := {str(one["trainer"].get("strategy")) for one in (cfg, before)}) and len(strategies) > 1:
         raise InputError(f"{said}: a checkpoint of trainer=fsdp has other states than one of trainer=ddp")
     alike = with_ranks_of(cfg, before)
-    if fingerprint(alike, record.code) != run.fingerprint:
+    if fingerprint(alike) != run.fingerprint:
         raise InputError(
             f"{said} differs in more than the number of ranks: {', '.join(reasons(record, alike, manifest))}"
         )

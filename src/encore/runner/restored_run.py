@@ -9,7 +9,7 @@ from encore.config.accelerator import at_hand
 from encore.config.facts import data_target, encores_data, encores_task, has_own_data_module, has_validation
 from encore.data.offline import downloads_refused
 from encore.errors import InputError
-from encore.provenance.contents import check_unchanged
+from encore.provenance.files_read import check_unchanged
 from encore.provenance.trust import check_config
 from encore.record import seal
 from encore.record.reading import read_manifest

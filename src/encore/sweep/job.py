@@ -28,7 +28,7 @@ from encore.runner.execute import execute
 from encore.stopping import Stop
 from encore.sweep import pruning
 from encore.sweep.outcome import Outcome
-from encore.sweep.stop import asked, listening
+from encore.sweep.stop import asked, end_with, listening
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
@@ -52,7 +52,9 @@ def run(cfg: DictConfig) -> float:
     exchange, number = Path(hydra.sweep.dir), int(hydra.job.num)
     if asked(exchange):
         return math.nan
-    here = os.environ.get(BEGAN) == this_process()
+    here = os.environ.get(BEGAN) == process(os.getpid())
+    if os.environ.get(BEGAN) == process(os.getppid()):
+        end_with(os.getppid())
     take_gpu(exchange)
     with (
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,
@@ -121,9 +123,9 @@ def callbacks(judge: dict[str, Any] | None) -> "list[pl.Callback]":
     return [Judge(**judge)]
 
 
-def this_process() -> str:
-    """Identifies this process, across machines, too."""
-    return f"{os.getpid()}@{platform.node()}"
+def process(number: int) -> str:
+    """Identifies a process of this machine, across machines, too."""
+    return f"{number}@{platform.node()}"
 
 
 def take_gpu(exchange: Path) -> None:

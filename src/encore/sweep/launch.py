@@ -18,7 +18,7 @@ from encore.errors import CannotWrite, ConfigError, EncoreError
 from encore.record.lock import waiting_for
 from encore.sweep import pruning
 from encore.sweep.board import Board
-from encore.sweep.job import BEGAN, GPUS, this_process
+from encore.sweep.job import BEGAN, GPUS, process
 from encore.sweep.outcome import Outcome
 from encore.sweep.place import Setup
 from encore.sweep.stop import SweepStop
@@ -129,7 +129,7 @@ def launching(setup: Setup, total: int, metric: str | None) -> Iterator[Launch]:
         exchange.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise CannotWrite(f"{exchange} cannot be made: {problem}\nruns_dir=… puts runs elsewhere") from problem
-    os.environ[BEGAN] = this_process()
+    os.environ[BEGAN] = process(os.getpid())
     share_gpus(setup.config.hydra.launcher, setup.launcher)
     jobs = "its jobs go on, and " if on_cluster(setup) else ""
     with (

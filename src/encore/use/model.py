@@ -21,7 +21,7 @@ from encore.data.contract import Source
 from encore.data.offline import downloads_refused
 from encore.errors import ConfigError, InputError
 from encore.files import read_whole
-from encore.provenance.contents import check_unchanged
+from encore.provenance.files_read import check_unchanged
 from encore.provenance.trust import check_config, recorded_config
 from encore.record import seal
 from encore.record.checkpoint_files import BEST, weights

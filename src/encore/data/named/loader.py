@@ -7,12 +7,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from encore.data.batch import AnyBatch, Inputs, Targets
-from encore.data.loaders import Loader, Order, read_by_workers, shared
+from encore.data.loaders import Loader, Order
 from encore.data.named.fields import Field
 from encore.data.named.items import ItemSource
 from encore.data.named.named_source import ColumnSource, NamedSource, Raw
 from encore.data.named.ragged import ends, padded
 from encore.data.normalize import Affine, fit
+from encore.data.workers import read_by_workers, shared
 from encore.errors import ConfigError, InputError
 from encore.fast.memory import Memory
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from encore.data.packed.arrow import bounds, flat
 from encore.data.packed.places import place_of
 from encore.data.pixels import BROKEN, as_array
+from encore.data.unchanged import check_same, facts
 from encore.errors import InputError
 
 
@@ -106,27 +107,9 @@ class Shard:
 
         It is read, not mapped: a process's memory would seem to grow by what the system keeps of the file.
         """
-        if facts(self.file) != self.facts:
-            raise InputError(
-                f"{self.file} has changed since the run began\nbring it back, and the same command goes on"
-            )
+        check_same(self.file, self.facts)
         with self.file.open("rb", buffering=0) as stream:
             for number in numbers:
                 begin, end = self.bounds[number : number + 2].tolist()
                 stream.seek(begin)
                 yield stream.read(end - begin)
-
-
-def facts(file: Path) -> tuple[int, int, int]:
-    """What is the same while a file is.
-
-    Raises:
-        InputError: it is gone.
-    """
-    try:
-        seen = file.stat()
-    except OSError as problem:
-        raise InputError(
-            f"{file} is gone: {problem.strerror}\nbring it back, and the same command goes on"
-        ) from problem
-    return seen.st_size, seen.st_mtime_ns, seen.st_ino

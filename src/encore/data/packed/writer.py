@@ -10,10 +10,10 @@ from typing import IO, Any, cast
 import torch
 from torch.utils.data import Dataset
 
-from encore.data.loaders import read_by_workers
 from encore.data.packed import arrow
 from encore.data.pixels import decodes, shown
 from encore.data.sources import ArraySource, MapSource
+from encore.data.workers import read_by_workers
 from encore.errors import ConfigError, InputError
 from encore.files import json_of, make_durable, make_folder, replace, writing
 from encore.locks import locked
@@ -37,7 +37,7 @@ class Contents(Dataset[list[bytes] | InputError]):
     def __getitem__(self, indices: list[int]) -> list[bytes] | InputError:
         try:
             if self.paths is not None:
-                return [content(self.paths[index]) for index in indices]
+                return [content(Path(self.paths[index])) for index in indices]
             return [row.tobytes() for row in self.source.read(indices).numpy()]
         except InputError as problem:  # raised in a worker, it would come with a traceback in its words
             return problem
@@ -79,7 +79,10 @@ def pack(source: Any, out: Path, as_files: bool, shard_bytes: int = SHARD, worke
     """
     arrow.pyarrow()
     if not isinstance(source, ArraySource | MapSource):
-        raise ConfigError("only datasets of one input array and one target can be packed: leave data.inputs away")
+        raise ConfigError(
+            "data.inputs and data.targets name more than one array of inputs and one of targets, which cannot be "
+            "packed: name one of each, or train without packing (data.resident=false reads examples as they are needed)"
+        )
     scratch = out.with_name(f".{out.name}.packing")
     with locked(out.with_name(f".{out.name}.lock"), None, f"another process is packing into {out}"):
         if out.exists():

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from encore.data.pixels import as_array, check_all, opened, printable, shown
+from encore.data.unchanged import FACTS, check_same, facts
 from encore.errors import InputError, NotHere
 from encore.files import is_junk
 from encore.provenance import remembered
@@ -25,7 +26,7 @@ class PictureFolder:
     Attributes:
         classes: their names.
         targets: a class number for each picture.
-        paths: of the pictures.
+        paths: of the pictures, as text.
 
     Raises:
         InputError: there is no such folder, it holds no classes, or something that is no file.
@@ -35,7 +36,7 @@ class PictureFolder:
         folder = Path(root)
         if not folder.is_dir():
             raise NotHere(f"there is no folder {root}")
-        found = {entry.name: pictures_below(Path(entry.path)) for entry in entries(folder) if entry.is_dir()}
+        found = {entry.name: pictures_below(entry.path) for entry in entries(folder) if entry.is_dir()}
         if not found:
             raise InputError(f"{shown(folder)} holds no folders: pictures lie in one folder for each class")
         names = sorted(found)
@@ -50,10 +51,10 @@ class PictureFolder:
                 f"{shown(folder)} has classes without pictures: {', '.join(empty)}\n"
                 f"pictures end in {', '.join(ENDINGS)}"
             )
-        self.root = folder
+        self.root, self.whole = folder, ""
         self.paths = [path for name in names for path in found[name]]
         self.targets = [number for number, name in enumerate(names) for _ in found[name]]
-        self.seen = [facts(path) for path in self.paths]
+        self.seen = np.array([facts(path) for path in self.paths], FACTS)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -65,65 +66,50 @@ class PictureFolder:
             InputError: it cannot be read, or is not what it was.
         """
         path = self.paths[index]
-        if facts(path) != self.seen[index]:
-            raise InputError(
-                f"{shown(path)} has changed since the run began\nbring it back, and the same command goes on"
-            )
+        check_same(path, self.seen[index].item())
         channels, *size = shape
-        with opened(path) as picture:
+        with opened(Path(path)) as picture:
             return as_array(picture, channels, size)
 
     def digest(self) -> str:
-        """What the folder holds, as one digest."""
-        return content(self.root)
+        """What the folder holds, as one digest; found once."""
+        self.whole = self.whole or content(self.root)
+        return self.whole
 
     def check(self) -> None:
         """Raise InputError if a picture cannot be read; once, until one changes."""
 
         def checked() -> str:
-            check_all(self.paths)
+            check_all(list(map(Path, self.paths)))
             return "good"
 
         remembered.by_content("pictures", self.digest(), checked)
 
 
-def facts(path: Path) -> tuple[int, int, int]:
-    """What is the same while a file is.
-
-    Raises:
-        InputError: it is not there, or no file.
-    """
-    try:
-        found = path.stat()
-    except OSError as problem:
-        raise InputError(f"{shown(path)} is gone, or leads nowhere: {problem.strerror}") from problem
-    return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def pictures_below(folder: Path) -> list[Path]:
+def pictures_below(folder: str) -> list[str]:
     """A folder's pictures, in the order of their folders, then of their names."""
-    return sorted(pictures(folder), key=lambda path: (str(path.parent), path.name))
+    return sorted(pictures(folder), key=os.path.split)
 
 
-def pictures(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+def pictures(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     """A folder's pictures; a link to a folder above it is not followed."""
-    real = folder.resolve()
+    real = os.path.realpath(folder)
     if real in above:
         return
     for entry in entries(folder):
         if entry.is_dir():
-            yield from pictures(Path(entry.path), (*above, real))
+            yield from pictures(entry.path, (*above, real))
         elif entry.name.lower().endswith(ENDINGS):
             if not entry.is_file():
                 what = "a link that leads nowhere" if entry.is_symlink() else "no regular file"
                 raise InputError(f"{shown(Path(entry.path))} is {what}: remove it from the class's folder")
-            yield Path(entry.path)
+            yield entry.path
 
 
-def entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries(folder: str | Path) -> list[os.DirEntry[str]]:
     """What lies in a folder, but for hidden files and what file managers leave there."""
     try:
         with os.scandir(folder) as found:
             return [entry for entry in found if not entry.name.startswith(".") and not is_junk(entry.name)]
     except OSError as problem:
-        raise InputError(f"{shown(folder)} cannot be read: {problem.strerror}") from problem
+        raise InputError(f"{shown(Path(folder))} cannot be read: {problem.strerror}") from problem
