@@ -78,6 +78,7 @@ def test_killed_it_ends_its_part_and_keeps_the_rows(tmp_path):
     file, numbers = tmp_path / "rows.json", tmp_path / "numbers"
     program = f"""
 import os, sys, tempfile, time
+sys.path.insert(0, {str(Path(gpu_check.__file__).parent)!r})
 import gpu_check
 from gpu.rows import Row
 from pathlib import Path

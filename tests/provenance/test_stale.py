@@ -51,7 +51,7 @@ def test_a_module_that_the_model_imports_is_part_of_the_run(train, tmp_path):
     write(tmp_path, "import blocks", "width = blocks.WIDTH")
     assert train().returncode == 0
     assert "finished already" in train().stdout
-    (tmp_path / "blocks.py").write_text("WIDTH = 9\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 12\n")
     again = train()
     assert "finished already" not in again.stdout
     assert len(results(tmp_path)) == 2
@@ -61,7 +61,7 @@ def test_a_module_that_the_model_imports_is_part_of_the_run(train, tmp_path):
 def test_a_longer_run_does_not_go_on_from_one_of_other_code(train, tmp_path):
     write(tmp_path, "import blocks", "width = blocks.WIDTH")
     assert train().returncode == 0
-    (tmp_path / "blocks.py").write_text("WIDTH = 9\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 12\n")
     longer = train("trainer.max_epochs=2")
     assert longer.returncode == 0
     assert "shorter run" not in longer.stdout
@@ -85,7 +85,7 @@ def test_code_that_reading_cannot_see_is_named_and_the_run_done_again(train, tmp
     assert "'code=[blocks]' covers it" in first.stdout
     (held,) = results(tmp_path)
     assert list(held["undeclared"]) == ["blocks"]
-    (tmp_path / "blocks.py").write_text("WIDTH = 9\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 12\n")
     again = train()
     assert again.returncode == 0
     assert "finished already" not in again.stdout
@@ -102,7 +102,7 @@ def test_once_declared_it_is_part_of_the_run(train, tmp_path):
     assert first.returncode == 0
     assert "reading the code" not in first.stdout
     assert "finished already" in train("code=[blocks]").stdout
-    (tmp_path / "blocks.py").write_text("WIDTH = 9\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 12\n")
     assert "finished already" not in train("code=[blocks]").stdout
 
 
@@ -136,7 +136,7 @@ def test_an_attempt_under_other_code_is_not_gone_on_with(train, tmp_path):
     held = json.loads(result.read_text())
     stopped = {"status": "preempted", "undeclared": {}, "metrics": {}, "weights_sha256": None}
     result.write_text(json.dumps({**held, **stopped}))
-    (tmp_path / "blocks.py").write_text("WIDTH = 9\n")
+    (tmp_path / "blocks.py").write_text("WIDTH = 12\n")
     again = train()
     assert again.returncode == 0
     assert "where it was stopped" not in again.stdout

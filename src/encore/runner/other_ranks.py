@@ -97,8 +97,9 @@ def regroup(checkpoint: dict[str, Any], task: pl.LightningModule, ranks: int) ->
 
 def stopped_on_other_ranks(record: Record) -> str | None:
     """Words about a run that was stopped, and is this one but for the number of ranks; None if there is none."""
-    kind = folder_of_kind(record.cfg)
-    for folder in sorted(file.parents[1] for way in ("*", "*/*") for file in kind.glob(f"{way}/checkpoints/{LAST}")):
+    kind, seed = folder_of_kind(record.cfg), f"seed{record.cfg['seed']}-*"
+    found = (file for way in ("", "*/") for file in kind.glob(f"{way}{seed}/checkpoints/{LAST}"))
+    for folder in sorted(file.parents[1] for file in found):
         try:
             if folder == record.folder or (run := readable(folder)) is None or run.status not in STOPPED:
                 continue
