@@ -40,9 +40,11 @@ MEASURES = {
     "packed_arrays": Measure("packing", "the same, packed as arrays", 5, True),
     "folder_reading": Measure("packing", "the same, over Encore on the folder itself", 1, True),
     "packed_training": Measure("packing", "epoch of the small CNN, 2 threads, packed over in memory (wall)", 1.2),
-    "population_gates": Measure("population", "run alone over one of 32 together; XOR, 10,001 epochs", 10, True),
+    "population_gates": Measure(
+        "population", "run alone over one of 32 in a sweep by populations; XOR, 10,001 epochs", 10, True
+    ),
     "population_digits": Measure("population", "the same, MLP on digits, 30 epochs", 3, True),
-    "population_large": Measure("population", "the same, 8 together; MLP 784-128-10, batch 512", unit=""),
+    "population_large": Measure("population", "the same, 16 runs; MLP 784-128-10, batch 512", 0.95, True),
     "startup": Measure("processes", "first optimiser step over the bare imports", 0.75),
     "whole_command": Measure("processes", "python train.py over a process that imports torch and Lightning", 1.6),
     "sweep_overhead": Measure("sweeps", "a run of a sweep in one process beside its steps", 150, unit="ms"),

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from encore.callbacks.checkpoints import SHARE
 from encore.callbacks.losses import EVERY, advice
-from encore.callbacks.norms import Norms
 from encore.data.loaders import Order
 from encore.errors import ConfigError, Diverged, EncoreError
 from encore.population.batches import Batches, Pass
@@ -21,6 +20,7 @@ from encore.population.scores import Scores
 from encore.population.slab import Slab
 from encore.seeding import derive, seed_generators
 
+NORMS = "encore.callbacks.norms.Norms"  # not imported: its code counts for runs that have it
 # Numbers that torch's kernels may handle in another way at the end of a tensor: at least as many are a copy's.
 TAIL = 32
 
@@ -68,7 +68,7 @@ class Fleet(Batches, Logs):
         self.passes: dict[tuple[int, tuple[int, ...]], list[Pass]] = {}
         self.by_step = any(config.interval == "step" for config in self.trainer.lr_scheduler_configs)
         self.log_every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
-        norms = first.part(Norms)
+        norms = first.named(NORMS)
         self.norms_every = 0 if norms is None else norms.every or self.log_every
         self.unseen: list[tuple[Tensor, list[Member]]] = []
         self.validation: list[Pass] | None = None

@@ -69,6 +69,11 @@ class Member:
     def part(self, kind: type) -> Any:
         return next(iter(self.parts(kind)), None)
 
+    def named(self, name: str) -> Any:
+        """The callback of a class with this dotted name; None if there is none."""
+        kinds = ((each, type(each)) for each in self.trainer.callbacks)  # type: ignore[attr-defined]
+        return next((each for each, kind in kinds if f"{kind.__module__}.{kind.__name__}" == name), None)
+
     @property
     def order(self) -> Order:
         """Of the training examples."""

@@ -28,7 +28,7 @@ from encore.stopping import Stop
 SECONDS = 0.2
 SHARE = 0.5  # of the memory that is free, which a population may take
 FEW = 3  # runs fewer than these are not worth a try
-LEAST = 1.05  # times as fast that several steps must be to be taken together
+LEAST = 1.5  # times as fast that steps must be to be taken together: of batches that differ they gain less than of one
 
 
 @dataclass(frozen=True)
