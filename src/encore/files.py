@@ -199,7 +199,30 @@ def write_json(path: Path, value: Any) -> None:
 
 def json_of(value: Any) -> str:
     """Plain values as JSON."""
-    return json.dumps(strict(value), indent=2, allow_nan=False) + "\n"
+    return indented(strict(value), "\n") + "\n"
+
+
+def indented(value: Any, line: str) -> str:
+    """As `json.dumps` with `indent=2`, for which it is all Python: what holds no container is left to its C code.
+
+    Args:
+        value: plain values.
+        line: what begins a line that is not indented.
+    """
+    containers = dict, list
+    if not isinstance(value, containers) or not value:
+        return json.dumps(value, allow_nan=False)
+    deeper, (begin, end) = f"{line}  ", "{}" if isinstance(value, dict) else "[]"
+    items = value.values() if isinstance(value, dict) else value
+    if not any(isinstance(item, containers) for item in items):
+        inner = json.dumps(value, allow_nan=False, separators=(f",{deeper}", ": "))[1:-1]
+    elif isinstance(value, dict):
+        inner = f",{deeper}".join(
+            f"{json.dumps({key: 0})[1:-4]}: {indented(item, deeper)}" for key, item in value.items()
+        )
+    else:
+        inner = f",{deeper}".join(indented(item, deeper) for item in value)
+    return f"{begin}{deeper}{inner}{line}{end}"
 
 
 def yaml_of(value: Any) -> str:

@@ -3,8 +3,10 @@
 import functools
 
 import pytest
+import torch
+from torchmetrics.classification import MulticlassAccuracy
 
-from encore.config.build import build, engines, target_of
+from encore.config.build import build, known, target_of
 from encore.errors import ConfigError
 from encore.models.mlp import MLP
 
@@ -42,6 +44,11 @@ def test_a_setting_that_is_wrong_is_named(settings, message):
     assert message in str(caught.value)
 
 
+def test_classes_of_the_packages_that_every_run_uses_need_no_hydra():
+    assert known("torch.optim.Adam", {"lr": 0.1}, nested=False) is torch.optim.Adam
+    assert known("torchmetrics.classification.MulticlassAccuracy", {}, nested=False) is MulticlassAccuracy
+
+
 def test_the_engine_s_classes_get_copies_of_their_settings():
     recipe = {"_target_": "encore.models.mlp.MLP", "in_shape": [4], "num_outputs": 2, "widths": [3], "name": "mlp"}
     made = target_of(recipe, "model")
@@ -58,7 +65,9 @@ def test_the_engine_s_classes_get_copies_of_their_settings():
         ("encore.models.cnn.Tensor", {}, False),
         ("encore.config.build.partial", {}, False),
         ("encore.no.Such", {}, False),
-        ("torch.nn.Linear", {"in_features": 1, "out_features": 1}, False),
+        ("torch.nn.functional.relu", {}, False),
+        ("torch.Callable", {}, False),
+        ("collections.OrderedDict", {}, False),
         ("encore.models.mlp.MLP", {"widths": "${other}"}, False),
         ("encore.models.mlp.MLP", {"widths": "???"}, False),
         ("encore.models.mlp.MLP", {"_args_": [1]}, False),
@@ -66,4 +75,4 @@ def test_the_engine_s_classes_get_copies_of_their_settings():
     ],
 )
 def test_everything_else_is_left_to_hydra(target, settings, nested):
-    assert engines(target, settings, nested) is None
+    assert known(target, settings, nested) is None

@@ -8,11 +8,14 @@ import textwrap
 
 import pytest
 import torch
+from lightning_fabric.utilities.registry import _load_external_callbacks
 from pytorch_lightning.loops.fetchers import _DataFetcher, _PrefetchDataFetcher
 from pytorch_lightning.loops.optimization.automatic import Closure, _AutomaticOptimization
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from sklearn.datasets import load_digits
+from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
+from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.optimizer import _use_grad_for_differentiable
 from torchvision.datasets import mnist
@@ -20,6 +23,7 @@ from torchvision.datasets import mnist
 from encore.provenance.reading import read
 
 STOOD_IN_FOR = {
+    "checksums.py": [(pywrap_tensorflow.masked_crc32c, "043e4cd629353021"), (RecordWriter.write, "1781c983a3a3ea2c")],
     "compiler.py": [
         (torch._disable_dynamo, "5d47167d398abf90"),
         (torch.compiler.disable, "de76a2bb822764bb"),
@@ -44,7 +48,7 @@ STOOD_IN_FOR = {
         (AdamW.step.__wrapped__, "7e6b22f58619af4d"),
         (SGD.step.__wrapped__, "f913f3c99ede2178"),
     ],
-    "spared.py": [(_ResultMetric.to, "5211f086568f12c8")],
+    "spared.py": [(_ResultMetric.to, "5211f086568f12c8"), (_load_external_callbacks, "e7299a240ad86459")],
     "idx.py": [(mnist.read_sn3_pascalvincent_tensor, "a3002600f268a22c")],
 }
 EACH = [(file, function, digest) for file, rows in STOOD_IN_FOR.items() for function, digest in rows]

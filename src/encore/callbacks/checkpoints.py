@@ -130,13 +130,17 @@ class Checkpoints(Checkpoint):
         if value is None and trainer.fit_loop.epoch_loop.val_loop._has_run and not self.missed:
             self.missed, known = True, ", ".join(sorted(trainer.callback_metrics)) or "nothing"
             log.warning("%s is not logged, so the last weights count as the best; logged: %s", self.monitor, known)
+        self.note(trainer, value)
+        self.best_weights = copied(trainer) if self.validated is None else self.validated
+
+    def note(self, trainer: pl.Trainer, value: Any) -> None:
+        """Note that the weights are the best by now, with their value of the monitored metric, if there is one."""
         self.best = {
             "epoch": trainer.fit_loop.epoch_progress.current.completed - 1,
             "step": trainer.global_step - 1,
             "monitor": self.monitor if value is not None else None,
             "value": float(value) if value is not None else None,
         }
-        self.best_weights = copied(trainer) if self.validated is None else self.validated
 
     def better(self, value: float, best: float | None) -> bool:
         if best is None:
@@ -151,7 +155,7 @@ class Checkpoints(Checkpoint):
         finally:
             self.uncounted = None
         if trainer.is_global_zero:
-            if not self.cost:
+            if not self.cost and not getattr(trainer.strategy.checkpoint_io, "readable", False):
                 check_plain(self.folder / LAST)
             self.save_best(task)
         give_back_memory()

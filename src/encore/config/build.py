@@ -6,7 +6,8 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
+from types import FunctionType
 from typing import Any
 
 from hydra.utils import instantiate
@@ -15,6 +16,7 @@ from encore.config.suggestion import suggestion
 from encore.errors import ConfigError, EncoreError
 
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+USED = ("encore", "torch", "torchmetrics", "torchvision", "pytorch_lightning")
 # What a constructor raises by which a setting is wrong; torch's say RuntimeError, and MemoryError comes of a size.
 REFUSALS = (TypeError, ValueError, ImportError, ArithmeticError, LookupError, RuntimeError, MemoryError)
 
@@ -57,7 +59,7 @@ def target_of(recipe: dict, what: str, nested: bool = False) -> Callable[..., An
     if "_target_" not in settings:
         raise ConfigError(f"{what} has settings but no _target_, so there is nothing to configure: {what}=null")
     given = {key: value for key, value in settings.items() if key != "_target_"}
-    if (kind := engines(settings["_target_"], given, nested)) is not None:
+    if (kind := known(settings["_target_"], given, nested)) is not None:
         return partial(kind, **copy.deepcopy(given))
     try:
         return instantiate({**settings, "_partial_": True}, _convert_="all", _recursive_=nested)
@@ -67,13 +69,14 @@ def target_of(recipe: dict, what: str, nested: bool = False) -> Callable[..., An
         raise ConfigError(f"cannot build {what} from {settings['_target_']}: {root(problem)}") from problem
 
 
-def engines(target: Any, settings: dict, nested: bool) -> type | None:
-    """The engine's own class that a recipe names, where its settings are handed over as they are.
+def known(target: Any, settings: dict, nested: bool) -> Callable[..., Any] | None:
+    """The class of a package that every run uses, or Encore's function, whose settings are handed over as they are.
 
     Hydra asks of every target whether it may be called, and makes a config of its settings first: a millisecond each.
     """
     module, _, name = str(target).rpartition(".")
-    if not module.startswith("encore.") or any(str(key).startswith("_") for key in settings):
+    package = module.partition(".")[0]
+    if package not in USED or any(str(key).startswith("_") for key in settings):
         return None
     words = list(texts(settings, keys=nested))
     if "???" in words or "_target_" in words or any("${" in word for word in words):
@@ -82,7 +85,8 @@ def engines(target: Any, settings: dict, nested: bool) -> type | None:
         kind = getattr(importlib.import_module(module), name, None)
     except ImportError:
         return None
-    return kind if isinstance(kind, type) and kind.__module__ == module else None
+    ours = (type, FunctionType) if package == "encore" else type
+    return kind if isinstance(kind, ours) and kind.__module__.partition(".")[0] == package else None
 
 
 def texts(node: Any, keys: bool) -> Iterator[str]:
@@ -115,6 +119,7 @@ def takes(target: str, parameter: str) -> bool:
     return parameter in parameters(locate(target))
 
 
+@cache
 def parameters(target: Any) -> dict[str, inspect.Parameter]:
     """What a class or function takes by name; `**kwargs` alone takes nothing, unless a base class names them."""
     if not inspect.isclass(target):

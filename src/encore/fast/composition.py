@@ -7,6 +7,7 @@ everything has been composed, so that it can be set in a copy of what was compos
 import copy
 import pickle
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -37,7 +38,7 @@ class Loader(ConfigLoaderImpl):
         if master_config.hydra.searchpath:  # which may have groups that this loader does not know
             return super().load_sweep_config(master_config, sweep_overrides)
         try:
-            given = OverridesParser.create().parse_overrides(sweep_overrides)
+            given = [parsed(word) for word in sweep_overrides]
             values = self.values(given)
             return self.with_values(master_config, given, values)
         except HydraException:  # of whose words it is, Hydra says, in their order
@@ -87,6 +88,12 @@ class Loader(ConfigLoaderImpl):
         kept = self.composed[words]
         config: DictConfig = pickle.loads(kept) if isinstance(kept, bytes) else copy.deepcopy(kept)  # noqa: S301 (own)
         return config
+
+
+@lru_cache(1024)
+def parsed(word: str) -> Override:
+    """A word as Hydra reads it; most words of a sweep's runs are the same."""
+    return OverridesParser.create().parse_override(word)
 
 
 def overlap(one: str, other: str) -> bool:

@@ -1,12 +1,16 @@
 """What torch and Lightning do needlessly while a run trains, skipped."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities import registry
 from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from torch import Tensor
 
@@ -64,3 +68,20 @@ def without_moving_logs() -> Iterator[None]:
         yield
     finally:
         _ResultMetric.to = plain  # type: ignore[method-assign]
+
+
+@contextmanager
+def plugins_found_once() -> Iterator[None]:
+    """Keep Lightning from looking in all installed packages for callbacks each time a Trainer is made: 9 ms."""
+    lightning: Any = registry
+    plain, lightning.entry_points = lightning.entry_points, lambda group: entry_points_of(group, tuple(sys.path))
+    try:
+        yield
+    finally:
+        lightning.entry_points = plain
+
+
+@lru_cache
+def entry_points_of(group: str, path: tuple[str, ...]) -> EntryPoints:
+    """The entry points of a group that packages in some folders have."""
+    return entry_points(group=group)

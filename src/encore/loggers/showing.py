@@ -1,7 +1,8 @@
 """What TensorBoard shows beside scalars: pictures, histograms, curves, texts, and points in the projector."""
 
-import io
 import math
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from encore.files import make_folder, replace, write_text, writing
 
-THRESHOLDS = 51  # of a precision-recall curve
+THRESHOLDS, BINS = 51, 30  # of a precision-recall curve, and of a histogram
 PROJECTOR = "projector"
 
 
@@ -46,13 +47,15 @@ class Showing:
     def show_histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Show how finite values, [n], are distributed."""
         with writing(self.folder):
-            self.writer.add_histogram(tag, values, step, bins=30)
+            # which takes a quarter of the time that `add_histogram` takes
+            self.writer.add_histogram_raw(tag, global_step=step, **histogram(values.astype(np.float64)))
 
     @rank_zero_only
     def show_precision_recall(self, tag: str, belongs: np.ndarray, probabilities: np.ndarray, step: int) -> None:
         """Show precision against recall: whether examples belong to a class, bool [n], and how likely that is, [n]."""
         with writing(self.folder):
-            self.writer.add_pr_curve(tag, belongs, probabilities, step, num_thresholds=THRESHOLDS)
+            found = curve(belongs, probabilities)
+            self.writer.add_pr_curve_raw(tag, global_step=step, num_thresholds=THRESHOLDS, **found)
 
     @rank_zero_only
     def show_text(self, tag: str, markdown: str, step: int) -> None:
@@ -71,7 +74,7 @@ class Showing:
         """
         place = self.folder / PROJECTOR
         make_folder(place)
-        write_text(place / "points.tsv", "\n".join("\t".join(map("%.4g".__mod__, row)) for row in points.tolist()))
+        write_text(place / "points.tsv", table("%.4g", points))
         write_text(place / "labels.tsv", "\n".join("\t".join(" ".join(each.split()) for each in row) for row in labels))
         lines = [f'tensor_name: "{tag}"', f'tensor_path: "{PROJECTOR}/points.tsv"',
                  f'metadata_path: "{PROJECTOR}/labels.tsv"']  # fmt: skip
@@ -83,13 +86,58 @@ class Showing:
         write_text(self.folder / "projector_config.pbtxt", "embeddings {\n  " + "\n  ".join(lines) + "\n}\n")
 
 
-def png(picture: np.ndarray) -> bytes:
-    """A picture's file."""
-    from PIL import Image
+def histogram(values: np.ndarray) -> dict[str, Any]:
+    """Finite values, float64 [n], counted in bins of equal width, as `SummaryWriter.add_histogram_raw` takes them."""
+    low, high = float(values.min()), float(values.max())
+    begin, end = (low, high) if low < high else (low - 0.5, high + 0.5)
+    places = ((values - begin) * (BINS / (end - begin))).astype(np.intp).clip(0, BINS - 1)
+    return {
+        "min": low, "max": high, "num": len(values), "sum": float(values.sum()), "sum_squares": float(values @ values),
+        "bucket_limits": np.linspace(begin, end, BINS + 1).tolist(),
+        "bucket_counts": [0, *np.bincount(places, minlength=BINS).tolist()],
+    }  # fmt: skip
 
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+
+def curve(belongs: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+    """What `SummaryWriter.add_pr_curve_raw` takes, each float64 [thresholds].
+
+    Args:
+        belongs: whether examples belong to a class, bool [n].
+        probabilities: how likely that is, [n].
+    """
+    places = (probabilities * (THRESHOLDS - 1)).astype(np.intp)
+    of_each = (np.bincount(places[which], minlength=THRESHOLDS) for which in (belongs, ~belongs))
+    true, false = (counts[::-1].cumsum()[::-1].astype(np.float64) for counts in of_each)
+    return {
+        "true_positive_counts": true, "false_positive_counts": false,
+        "true_negative_counts": false[0] - false, "false_negative_counts": true[0] - true,
+        "precision": true / (true + false).clip(1e-7), "recall": true / true[:1].clip(1e-7),
+    }  # fmt: skip
+
+
+def table(form: str, numbers: np.ndarray) -> str:
+    """Numbers [n, k] in lines, divided by tabs."""
+    line = "\t".join([form] * numbers.shape[1])
+    return "\n".join(line % tuple(row) for row in numbers.tolist())
+
+
+def png(picture: np.ndarray) -> bytes:
+    """The file of a picture, uint8 [height, width, channels]; Pillow takes twice the time: it tries five filters a row.
+
+    Source: Portable Network Graphics, W3C Recommendation, sections 5 to 11.
+    """
+    height, width, channels = picture.shape
+    rows = picture.reshape(height, -1)
+    lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    lines[:, 0] = 2  # filter "up": differences from the row above
+    np.copyto(lines[:1, 1:], rows[:1])
+    np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
+    header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
 
 
 def sprite(pictures: np.ndarray) -> np.ndarray:

@@ -17,11 +17,13 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from encore.errors import InputError
+from encore.fast import checksums
 from encore.files import make_durable, writing, yaml_of
 from encore.loggers.graph import graph
 from encore.loggers.showing import Showing
 
 log = logging.getLogger("encore")
+checksums.by_c()
 
 EVENTS = "events.out.tfevents.*"
 # The first card would be the number of the epoch.

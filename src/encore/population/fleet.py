@@ -12,10 +12,11 @@ from encore.callbacks.checkpoints import SHARE
 from encore.callbacks.losses import EVERY, advice
 from encore.data.loaders import Order
 from encore.errors import ConfigError, Diverged, EncoreError
-from encore.population.batches import Batches, Pass
+from encore.population.batches import Batches, Pass, common
 from encore.population.logs import Logs
 from encore.population.member import Member
-from encore.population.network import Network, Programs
+from encore.population.network import Network
+from encore.population.programs import Programs
 from encore.population.scores import Scores
 from encore.population.slab import Slab
 from encore.seeding import derive, seed_generators
@@ -61,9 +62,11 @@ class Fleet(Batches, Logs):
             split: Scores([getattr(each.task, f"{split}_tally") for each in self.members], rows, self.rows, self.device)
             for split in ("train", "val")
         }
-        self.random = bool(self.network.dropouts or self.task.weight_noise or self.task.augmentations)
+        self.augmented = bool(self.task.augmentations)
+        self.random = bool(self.augmented or self.network.dropouts or self.task.weight_noise)
         orders = [member.order for member in self.members]
         self.constant = not self.random and all(type(each) is Order and each.seed is None for each in orders)
+        self.common = common(self.members)
         self.kept: dict[int, dict[Member, Any]] = {}  # batches by index, where all epochs have the same
         self.passes: dict[tuple[int, tuple[int, ...]], list[Pass]] = {}
         self.by_step = any(config.interval == "step" for config in self.trainer.lr_scheduler_configs)

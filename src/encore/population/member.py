@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import Tensor
 from torch.optim import Optimizer
 
-from encore.callbacks.checkpoints import Checkpoints
+from encore.callbacks.checkpoints import Checkpoints, copied
 from encore.callbacks.losses import Losses
 from encore.callbacks.position import Position
 from encore.callbacks.seeds import Seeds
@@ -57,6 +57,7 @@ class Member:
         self.epoch, self.steps = trainer.current_epoch, trainer.global_step
         self.problem: BaseException | None = None
         self.active = True
+        self.chosen: list[Tensor] = []
         self.batches: Iterator[Any] = iter(())
         self.rows: list[tuple[int, dict[str, float]]] = []
         self.flushed = time.monotonic()
@@ -150,10 +151,10 @@ class Member:
     def pull(self, slabs: list[Slab]) -> None:
         """Give the task the weights that it has by now."""
         for slab, group in zip(slabs, self.optimizer.param_groups, strict=True):
-            slab.give(self.row, group)
+            slab.give(slab.weights[self.row], group)
 
     def choose(self, slabs: list[Slab]) -> None:
-        """Keep the weights if they are the best so far.
+        """Keep the weights if they are the best so far, until they are given back.
 
         Without validation the last count as the best, and are chosen where they are saved.
         """
@@ -162,11 +163,15 @@ class Member:
             return
         saver.whole = self.epoch
         if not saver.best or saver.better(float(value), saver.best["value"]):
-            self.pull(slabs)
-            saver.choose(self.trainer, self.task)
+            saver.note(self.trainer, value)
+            self.chosen = [slab.weights[self.row].clone() for slab in slabs]
 
     def give_back(self, slabs: list[Slab]) -> None:
-        """Give the task and its optimiser all that they have by now."""
+        """Give the task and its optimiser all that they have by now, and the best weights to what saves them."""
+        if self.checkpoints is not None and self.chosen:
+            for slab, weights, group in zip(slabs, self.chosen, self.optimizer.param_groups, strict=True):
+                slab.give(weights, group)
+            self.checkpoints.best_weights, self.chosen = copied(self.trainer), []
         self.pull(slabs)
         for slab, group in zip(slabs, self.optimizer.param_groups, strict=True):
             slab.give_state(self.row, self.optimizer, group, self.steps)

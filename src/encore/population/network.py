@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.fx.experimental.proxy_tensor import make_fx
 
+from encore.population.programs import Programs, recorded
 from encore.tasks.batches import detached
 from encore.tasks.supervised import Supervised
 
@@ -47,10 +47,6 @@ class Step(nn.Module):
         if task.training and task.penalty is not None:  # all are trained, which batched parameters do not say
             loss = loss + task.penalty.of(list(task.net.parameters()))
         return loss, task.prediction(detached(outputs)), task.truth(targets)
-
-
-# The operations of passes, by their kind and the shapes of what they are given.
-Programs = dict[Any, Callable[..., Any]]
 
 
 class Passed(NamedTuple):
@@ -103,8 +99,7 @@ class Network:
         weights, _, inputs, targets, _ = given
         key = run.__name__, len(weights[0]), inputs.shape, inputs.dtype, targets.shape, targets.dtype
         if key not in self.programs:
-            with torch.enable_grad():
-                self.programs[key] = make_fx(lambda *tensors: run(*tensors))(*given)
+            self.programs[key] = recorded(run, given)
         with torch.no_grad():
             return Passed(*self.programs[key](*given))
 

@@ -18,7 +18,7 @@ from encore.errors import ConfigError
 from encore.fast.spared import filling
 from encore.population.fleet import Fleet
 from encore.population.member import Member
-from encore.population.network import Programs
+from encore.population.programs import Programs
 from encore.population.refusals import against_parts
 from encore.terminal import logging_set_aside
 

@@ -64,11 +64,11 @@ class Slab:
                     if held.get(name) is not None:
                         self.part(state[row], place).copy_(held[name])
 
-    def give(self, row: int, group: dict[str, Any]) -> None:
-        """Copy a row into a member's parameters."""
+    def give(self, row: Tensor, group: dict[str, Any]) -> None:
+        """Copy a row of weights, [width], into a member's parameters."""
         with torch.no_grad():
             for place, parameter in zip(self.places, group["params"], strict=True):
-                parameter.copy_(self.part(self.weights[row], place))
+                parameter.copy_(self.part(row, place))
 
     def give_state(self, row: int, optimizer: Optimizer, group: dict[str, Any], steps: int) -> None:
         """Copy a row's state into a member's optimiser."""

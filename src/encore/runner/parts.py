@@ -26,6 +26,7 @@ from encore.config.launched import Place
 from encore.data import node
 from encore.errors import ConfigError, EncoreError
 from encore.fast.execution import Execution
+from encore.fast.spared import plugins_found_once
 from encore.loggers.lifecycle import build_loggers
 from encore.record.checkpoint_files import WholeFiles
 from encore.runner.any_loader import seed_loaders
@@ -260,24 +261,24 @@ def build_trainer(cfg: dict, folder: Path, data: Any, losses: Losses, place: Pla
     callbacks = [losses, *build_callbacks(cfg, folder)]
     loggers = build_loggers(cfg, folder)
     try:
-        trainer = pl.Trainer(
-            **settings,
-            callbacks=callbacks,
-            logger=loggers,
-            default_root_dir=str(folder),
-            # Also on SLURM, where Lightning would otherwise save and requeue the job itself.
-            plugins=[WholeFiles(), LightningEnvironment() if place is None else Cluster(place)],
-            num_sanity_val_steps=0,
-            enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
-            enable_progress_bar=shows_bar(callbacks),
-            enable_model_summary=False,
-            use_distributed_sampler=False,
-        )
+        with plugins_found_once():
+            return pl.Trainer(
+                **settings,
+                callbacks=callbacks,
+                logger=loggers,
+                default_root_dir=str(folder),
+                # Also on SLURM, where Lightning would otherwise save and requeue the job itself.
+                plugins=[WholeFiles(), LightningEnvironment() if place is None else Cluster(place)],
+                num_sanity_val_steps=0,
+                enable_checkpointing=any(isinstance(callback, pl.callbacks.Checkpoint) for callback in callbacks),
+                enable_progress_bar=shows_bar(callbacks),
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+            )
     except (EncoreError, OSError):
         raise
     except Exception as problem:  # Lightning's connectors take settings as they come
         raise ConfigError(f"trainer: {problem}") from problem
-    return trainer
 
 
 def on_mps() -> bool:

@@ -16,8 +16,8 @@ from encore.errors import EncoreError
 from encore.fast.step import bare_step
 from encore.population.fleet import Fleet
 from encore.population.member import Member
-from encore.population.network import Programs
 from encore.population.population import MOST, Companion, Population, one_thread
+from encore.population.programs import Programs
 from encore.population.refusals import against_parts
 from encore.runner.as_before import as_before
 from encore.runner.parts import assemble
@@ -25,7 +25,7 @@ from encore.runner.quiet import quiet
 from encore.runner.training import fit
 from encore.stopping import Stop
 
-SECONDS = 0.2
+SECONDS = 0.1
 SHARE = 0.5  # of the memory that is free, which a population may take
 FEW = 3  # runs fewer than these are not worth a try
 LEAST = 1.5  # times as fast that steps must be to be taken together: of batches that differ they gain less than of one

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from encore import terminal
 from encore.errors import Busy, ConfigError, Diverged, EncoreError, InputError, Preempted
 from encore.files import read_json, write_json
-from encore.population.network import Programs
 from encore.population.population import Population
+from encore.population.programs import Programs
 from encore.population.refusals import against_config
 from encore.provenance.fingerprint import computing, hash_of, identity
 from encore.record.record import folder_of

@@ -18,7 +18,8 @@ UNSAID = (
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence notices of hardware, limits reached and products, and the warnings listed here."""
-    lightning = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    every = (logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch"))
+    lightning = [logger for logger in every if logger.level != logging.ERROR]  # to set it again takes a while
     levels = [logger.level for logger in lightning]
     with warnings.catch_warnings():
         for message in UNSAID:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
@@ -63,7 +64,7 @@ class Launch:
     def plain(self, overrides: Sequence[str], number: int) -> dict | None:
         """A job's checked config; None if it cannot be one of several that train together."""
         config = self.composed(overrides, number)
-        HydraConfig.instance().set_config(config)
+        HydraConfig.instance().cfg = SimpleNamespace(hydra=config.hydra)  # type: ignore[assignment]  # set_config copies
         with read_write(config), open_dict(config):
             del config["hydra"]
         try:

@@ -72,9 +72,11 @@ def head(net: nn.Module) -> nn.Linear | None:
 
 
 def principal(points: np.ndarray) -> np.ndarray:
-    """Points [n, d] by their 32 principal components at most, from their inner products: d may be large."""
+    """Points [n, d] by their 32 principal components at most, from the smaller of their two products."""
     if points.shape[1] <= MOST:
         return points
     centred = (points - points.mean(0)).astype(np.float64)
+    if points.shape[1] <= len(points):
+        return np.asarray(centred @ np.linalg.eigh(centred.T @ centred)[1][:, -MOST:][:, ::-1])
     values, vectors = np.linalg.eigh(centred @ centred.T)
     return np.asarray(vectors[:, -MOST:][:, ::-1] * np.sqrt(values[-MOST:][::-1].clip(0)))

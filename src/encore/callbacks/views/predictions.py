@@ -1,6 +1,7 @@
 """What a run's net makes of its test examples, seen while they are tested, for all views of them together."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytorch_lightning as pl
@@ -37,7 +38,7 @@ class Predictions:
     names: list[str]
     whole: bool
 
-    @property
+    @cached_property
     def confidence(self) -> Tensor:
         """The probabilities of the predicted classes, [n]."""
         return self.probabilities.gather(1, self.predicted[:, None])[:, 0]
