@@ -10,8 +10,8 @@ SRC = Path(encore.__file__).parent
 ORDER = [
     {"across_ranks", "errors", "models", "seeding", "terminal"},
     {"stopping", "config", "files"},
-    {"fast", "locks", "loggers", "optim", "project", "provenance"},
-    {"command", "data"},
+    {"fast", "locks", "optim", "project", "provenance"},
+    {"command", "data", "loggers"},
     {"tasks", "record"},
     {"callbacks"},
     {"population"},

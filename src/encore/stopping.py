@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -116,3 +117,23 @@ def queue_again() -> None:
         subprocess.run(["scontrol", "requeue", name], check=True, timeout=30)
     except (OSError, subprocess.SubprocessError) as problem:
         say(f"SLURM did not queue job {name} again: {problem}")
+
+
+@cache
+def end_with(parent: int) -> None:
+    """End this process when the one that started it has been killed; a run under way is saved before.
+
+    It would otherwise wait without end for somebody to take what it has to say, or run for nobody.
+
+    Args:
+        parent: the number of the process that started this one.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        while True:  # the first one stops the run, and once there is none, the next one ends the process
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+
+    threading.Thread(target=watch, daemon=True).start()

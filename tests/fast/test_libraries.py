@@ -12,6 +12,7 @@ from lightning_fabric.utilities.registry import _load_external_callbacks
 from pytorch_lightning.loops.fetchers import _DataFetcher, _PrefetchDataFetcher
 from pytorch_lightning.loops.optimization.automatic import Closure, _AutomaticOptimization
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
+from pytorch_lightning.trainer import call
 from pytorch_lightning.trainer.connectors.logger_connector.result import _ResultMetric
 from sklearn.datasets import load_digits
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
@@ -48,7 +49,12 @@ STOOD_IN_FOR = {
         (AdamW.step.__wrapped__, "7e6b22f58619af4d"),
         (SGD.step.__wrapped__, "f913f3c99ede2178"),
     ],
-    "spared.py": [(_ResultMetric.to, "5211f086568f12c8"), (_load_external_callbacks, "e7299a240ad86459")],
+    "spared.py": [
+        (_ResultMetric.to, "5211f086568f12c8"),
+        (_load_external_callbacks, "e7299a240ad86459"),
+        (call._call_callback_hooks, "620a2b29b351e7e5"),
+        (call._call_lightning_module_hook, "f0b9bd4bec569a8e"),
+    ],
     "idx.py": [(mnist.read_sn3_pascalvincent_tensor, "a3002600f268a22c")],
 }
 EACH = [(file, function, digest) for file, rows in STOOD_IN_FOR.items() for function, digest in rows]

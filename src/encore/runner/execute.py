@@ -114,10 +114,15 @@ def recorded(
             return train(cfg, record, stop, watchers(), group)
 
 
-def result_of(cfg: dict) -> Result:
+def result_of(cfg: dict, waits: bool = True) -> Result:
     """The result of a run, which runs silently unless it has finished or diverged before.
 
+    Args:
+        cfg: its config.
+        waits: for another process that runs it.
+
     Raises:
+        Busy: another process runs it.
         EncoreError: it could not be run to its end.
     """
     while True:
@@ -131,5 +136,7 @@ def result_of(cfg: dict) -> Result:
         except Diverged:
             return Result.read(folder)
         except Busy:  # its result will be the same
+            if not waits:
+                raise
             with waiting_for(folder, seconds=0.5):
                 pass

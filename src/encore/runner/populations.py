@@ -73,10 +73,7 @@ class Together:
         What was decided for a group stays, also for those of it that are missing where the command is run again.
         """
         name = f"{group.key[:16]} {self.members}"
-        try:
-            known: dict[str, Any] = read_json(self.decided)
-        except InputError:
-            known = {}
+        known = self.known()
         if name not in known:
             if len(group.configs) < 2:
                 return None
@@ -84,11 +81,19 @@ class Together:
                 found = self.decide(group)
             except EncoreError:  # the runs will say so themselves
                 return None
-            known[name] = {"members": found.members, "said": found.said}
+            known = {name: {"members": found.members, "said": found.said}} | self.known()  # of another process, too
             write_json(self.decided, known)
         tqdm.write(known[name]["said"])
         size: int | None = known[name]["members"]
         return size
+
+    def known(self) -> dict[str, Any]:
+        """What has been decided."""
+        try:
+            found: dict[str, Any] = read_json(self.decided)
+        except InputError:
+            return {}
+        return found
 
     def decide(self, group: Group) -> Tried:
         """How many of several runs train together."""
@@ -135,14 +140,16 @@ def show(bar: "tqdm[None]", epochs: int) -> None:
     bar.update(epochs - bar.n)
 
 
-def results_of(cfgs: Sequence[dict], decided: Path) -> list[Result]:
+def results_of(cfgs: Sequence[dict], decided: Path, waits: bool = True) -> list[Result]:
     """What `result_of` gives of each config; those that have not begun alone train together where that is faster.
 
     Args:
         cfgs: the configs.
         decided: as `Together` takes it.
+        waits: for another process that runs one.
 
     Raises:
+        Busy: another process runs one.
         EncoreError: a run could not be run to its end.
     """
     found: dict[int, Result] = {}
@@ -167,7 +174,9 @@ def results_of(cfgs: Sequence[dict], decided: Path) -> list[Result]:
         for _ in together.train(group, size, start):
             if problems:
                 raise problems[0]
-    return [found[place] if place in found else result_of(later.get(place, cfg)) for place, cfg in enumerate(cfgs)]
+    return [
+        found[place] if place in found else result_of(later.get(place, cfg), waits) for place, cfg in enumerate(cfgs)
+    ]
 
 
 def begun(cfg: dict) -> bool:

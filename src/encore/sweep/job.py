@@ -25,10 +25,10 @@ from encore.provenance.fingerprint import identity
 from encore.record.lock import held
 from encore.record.record import folder_of
 from encore.runner.execute import execute
-from encore.stopping import Stop
+from encore.stopping import Stop, end_with
 from encore.sweep import pruning
 from encore.sweep.outcome import Outcome
-from encore.sweep.stop import asked, end_with, listening
+from encore.sweep.stop import asked, listening
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl

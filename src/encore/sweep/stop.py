@@ -3,10 +3,8 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -62,23 +60,3 @@ def listening(exchange: Path) -> Iterator[None]:
         over.set()
         if listener.is_alive():
             listener.join()
-
-
-@cache
-def end_with(sweep: int) -> None:
-    """End this process, one of joblib's, when the sweep's process has been killed; a run under way is saved before.
-
-    It would otherwise wait without end for somebody to take what it has to say.
-
-    Args:
-        sweep: the number of the sweep's process, which started this one.
-    """
-
-    def watch() -> None:
-        while os.getppid() == sweep:
-            time.sleep(1)
-        while True:  # the first one stops the run, and once there is none, the next one ends the process
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(1)
-
-    threading.Thread(target=watch, daemon=True).start()

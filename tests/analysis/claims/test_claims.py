@@ -54,9 +54,10 @@ def claims(tmp_path, runs, monkeypatch, capsys):
     def go(experiments, *words, recipe=EXPERIMENT):
         (configs / "experiment").mkdir(exist_ok=True)
         for name, entries in experiments.items():
-            text = recipe + yaml.safe_dump({"claims": entries})
+            text = (recipe if isinstance(recipe, str) else recipe[name]) + yaml.safe_dump({"claims": entries})
             (configs / "experiment" / f"{name}.yaml").write_text(text)
-        monkeypatch.setattr(sys, "argv", ["claims.py", *words])
+        alone = [] if "--jobs" in words else ["--jobs", "1"]
+        monkeypatch.setattr(sys, "argv", ["claims.py", *alone, *words])
         with pytest.raises(SystemExit) as stop:
             module.end(module.main)
         said, kept = capsys.readouterr(), Path("claims/claims.json")
@@ -112,11 +113,11 @@ def test_a_list_that_fails_says_where(claims):
 
 
 def test_each_verdict_is_printed_before_the_next_run(claims, monkeypatch):
-    from encore.analysis.claims import rederive
+    from encore.analysis.claims import runs
 
-    told, plain = [], rederive.result_of
+    told, plain = [], runs.result_of
     monkeypatch.setattr("builtins.print", lambda *words, **_: told.append(str(words[0]) if words else ""))
-    monkeypatch.setattr(rederive, "result_of", lambda cfg: told.append("run") or plain(cfg))
+    monkeypatch.setattr(runs, "result_of", lambda *given: told.append("run") or plain(*given))
     claims({name: [{"status": "finished", "source": "here"}] for name in ("one", "two")})
     order = [each.partition(":")[0] for each in told if each == "run" or each.startswith("[")]
     assert order == ["run", "[1/2] one", "run", "[2/2] two"]
@@ -423,3 +424,23 @@ def test_a_mistake_is_answered_without_torch(tmp_path):
     assert answer.returncode == 1
     assert "there is no experiment=nothing" in answer.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_another_process_makes_the_last_runs_first(claims, tmp_path, monkeypatch):
+    """The first one's run takes longer than another process takes to begin."""
+    monkeypatch.setenv("ENCORE_RUNS_DIR", str(tmp_path / "runs"))
+    long, short = (EXPERIMENT.replace("max_epochs: 4", f"max_epochs: {epochs}") for epochs in (2500, 5))
+    recipe = {"first": long, "second": short, "third": short.replace("lr: 3.0", "lr: 2.0")}
+    entries = {name: [{"status": "finished", "source": "here"}] for name in recipe}
+    code, said, _, found = claims(entries, "--jobs", "2", recipe=recipe)
+    assert (code, [each["holds"] for each in found]) == (0, [True] * 3)
+    assert [line.partition(":")[0] for line in said.splitlines()[:3]] == ["[1/3] first", "[2/3] second", "[3/3] third"]
+    began = {str(file): json.loads(file.read_text())["started"] for file in (tmp_path / "runs").rglob("result.json")}
+    (third,) = (when for file, when in began.items() if "lr2" in file)
+    (second,) = (when for file, when in began.items() if "lr3" in file and "e5-" in file)
+    assert third < second, began
+
+
+def test_the_number_of_processes_is_checked(claims):
+    assert claims({"own": [{"status": "finished", "source": "here"}]}, "--jobs", "0")[0] == 1
