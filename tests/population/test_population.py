@@ -10,11 +10,15 @@ import pytest
 from encore.callbacks.losses import read
 from encore.config.compose import config_from
 from encore.errors import ConfigError, Diverged
+from encore.files import digest
 from encore.models.linear import Linear
+from encore.population import fleet
 from encore.population.population import Population
+from encore.record.checkpoint_files import best
 from encore.record.logged_values import log_of
 from encore.record.result import Result
 from encore.runner.execute import execute
+from encore.runner.training import evaluate
 
 FEW = {"data.fraction": 0.3, "trainer.max_epochs": 3, "callbacks.checkpoint.min_seconds_between": 1000}
 CASES = {
@@ -208,3 +212,35 @@ def test_runs_together_give_the_statistics_of_runs_alone(tmp_path):
             {seed: result.metrics[metric] for seed, result in results.items()} for results in (members, alone)
         )
         assert compare(of_members, of_alone).p > 0.01, metric
+
+
+@pytest.mark.parametrize("differing", [{}, {"data.fold": 1}], ids=["of one set", "of one fold each"])
+def test_examples_that_all_members_have_are_gathered_at_once_to_the_same_bits(tmp_path, monkeypatch, differing):
+    settings = {"data.folds": 3} if differing else {}
+    configs = [config(tmp_path, "at once", seed=seed, **settings, **(differing if seed else {})) for seed in range(2)]
+    seen, plain = [], fleet.common
+    monkeypatch.setattr(fleet, "common", lambda members: seen.append(plain(members)) or seen[-1])
+    found = together(configs)
+    assert (seen[0] is None) == bool(differing)
+    monkeypatch.setattr(fleet, "common", lambda members: None)
+    again = together([{**cfg, "runs_dir": str(tmp_path / "one by one")} for cfg in configs])
+    assert [each.losses_sha256 for each in found] == [each.losses_sha256 for each in again]
+    assert [each.weights_sha256 for each in found] == [each.weights_sha256 for each in again]
+    orders = [[json.loads((each.folder / "manifest.json").read_text())["order_sha256"] for each in side]
+              for side in (found, again)]  # fmt: skip
+    assert orders[0] == orders[1]
+
+
+def test_the_best_weights_are_those_of_the_best_epoch(tmp_path):
+    member = together([config(tmp_path, "runs", seed=seed, **{"optim.lr": 0.3}) for seed in range(2)])[1]
+    log = log_of(member.folder)
+    values = {}
+    for epoch, _, cells in log.rows:
+        if cells[log.names.index("val/loss")]:
+            values[int(epoch)] = float(cells[log.names.index("val/loss")])
+    held = best(member.folder / "checkpoints" / "best.ckpt")
+    assert held["epoch"] == min(values, key=values.get)
+    assert (digest(held["state_dict"]) == member.weights_sha256) == (held["epoch"] == member.epochs - 1)
+    cfg = {**config(tmp_path, "runs", seed=1, **{"optim.lr": 0.3}), "population": 2}
+    tested = evaluate(cfg, member.folder / "checkpoints" / "best.ckpt", tmp_path / "scratch")
+    assert tested["test/loss"] == pytest.approx(member.metrics["test/loss"])
