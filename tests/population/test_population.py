@@ -12,7 +12,7 @@ from encore.config.compose import config_from
 from encore.errors import ConfigError, Diverged
 from encore.files import digest
 from encore.models.linear import Linear
-from encore.population import fleet
+from encore.population import batches
 from encore.population.population import Population
 from encore.record.checkpoint_files import best
 from encore.record.logged_values import log_of
@@ -218,11 +218,11 @@ def test_runs_together_give_the_statistics_of_runs_alone(tmp_path):
 def test_examples_that_all_members_have_are_gathered_at_once_to_the_same_bits(tmp_path, monkeypatch, differing):
     settings = {"data.folds": 3} if differing else {}
     configs = [config(tmp_path, "at once", seed=seed, **settings, **(differing if seed else {})) for seed in range(2)]
-    seen, plain = [], fleet.common
-    monkeypatch.setattr(fleet, "common", lambda members: seen.append(plain(members)) or seen[-1])
+    seen, plain = [], batches.common
+    monkeypatch.setattr(batches, "common", lambda members: seen.append(plain(members)) or seen[-1])
     found = together(configs)
     assert (seen[0] is None) == bool(differing)
-    monkeypatch.setattr(fleet, "common", lambda members: None)
+    monkeypatch.setattr(batches, "common", lambda members: None)
     again = together([{**cfg, "runs_dir": str(tmp_path / "one by one")} for cfg in configs])
     assert [each.losses_sha256 for each in found] == [each.losses_sha256 for each in again]
     assert [each.weights_sha256 for each in found] == [each.weights_sha256 for each in again]

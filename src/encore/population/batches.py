@@ -1,5 +1,6 @@
 """The batches of all members of a population, stacked."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -22,28 +23,29 @@ class Pass(NamedTuple):
 class Batches:
     """Puts members' batches together.
 
-    Attributes:
-        members: those that train.
+    Args:
+        members: those that train; each knows its row.
         rows: number of rows.
-        augmented: whether each member's batches are changed before the step.
         constant: whether all epochs have the same batches.
-        kept, passes: the batches by index, and what was made of them, if so.
+        augmented: whether each member's batches are changed before the step.
+
+    Attributes:
         common: a loader from whose examples the batches of all can be gathered at once; None if there is none.
-        at_once: such batches.
-        normalized: all of its examples, where they are few.
-        validation: the passes of a validation, once they are known.
     """
 
-    members: list[Member]
-    rows: int
-    constant: bool
-    augmented: bool
-    kept: dict[int, dict[Member, Any]]
-    passes: dict[tuple[int, tuple[int, ...]], list[Pass]]
-    validation: list[Pass] | None
-    common: Loader | None
-    at_once: Pass | None = None
-    normalized: Tensor | None = None
+    def __init__(self, members: list[Member], rows: int, constant: bool, augmented: bool) -> None:
+        self.members, self.rows, self.constant, self.augmented = members, rows, constant, augmented
+        self.common = common(members)
+        self.at_once: Pass | None = None  # batches that were gathered so
+        self.normalized: Tensor | None = None  # all of its examples, where they are few
+        self.chosen: Sequence[Tensor] = ()  # which of them each row has, [rows, n], by the index of the batch
+        self.kept: dict[int, dict[Member, Any]] = {}  # batches by index, where all epochs have the same
+        self.passes: dict[tuple[int, tuple[int, ...]], list[Pass]] = {}
+        self.validation: list[Pass] | None = None  # the passes of a validation, once they are known
+
+    def are_kept(self, member: Member) -> bool:
+        """Whether the batches of an epoch are there already."""
+        return self.constant and member in self.kept.get(0, {})
 
     def given(self, members: list[Member], index: int) -> dict[Member, Any]:
         """The next batch of each member."""

@@ -12,7 +12,7 @@ from encore.callbacks.checkpoints import SHARE
 from encore.callbacks.losses import EVERY, advice
 from encore.data.loaders import Order
 from encore.errors import ConfigError, Diverged, EncoreError
-from encore.population.batches import Batches, Pass, common
+from encore.population.batches import Batches, Pass
 from encore.population.logs import Logs
 from encore.population.member import Member
 from encore.population.network import Network
@@ -26,7 +26,7 @@ NORMS = "encore.callbacks.norms.Norms"  # not imported: its code counts for runs
 TAIL = 32
 
 
-class Fleet(Batches, Logs):
+class Fleet:
     """Members and their rows.
 
     Args:
@@ -62,19 +62,17 @@ class Fleet(Batches, Logs):
             split: Scores([getattr(each.task, f"{split}_tally") for each in self.members], rows, self.rows, self.device)
             for split in ("train", "val")
         }
-        self.augmented = bool(self.task.augmentations)
-        self.random = bool(self.augmented or self.network.dropouts or self.task.weight_noise)
+        augmented = bool(self.task.augmentations)
+        self.random = bool(augmented or self.network.dropouts or self.task.weight_noise)
         orders = [member.order for member in self.members]
-        self.constant = not self.random and all(type(each) is Order and each.seed is None for each in orders)
-        self.common = common(self.members)
-        self.kept: dict[int, dict[Member, Any]] = {}  # batches by index, where all epochs have the same
-        self.passes: dict[tuple[int, tuple[int, ...]], list[Pass]] = {}
+        constant = not self.random and all(type(each) is Order and each.seed is None for each in orders)
+        self.batches = Batches(self.members, self.rows, constant, augmented)
         self.by_step = any(config.interval == "step" for config in self.trainer.lr_scheduler_configs)
         self.log_every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         norms = first.named(NORMS)
-        self.norms_every = 0 if norms is None else norms.every or self.log_every
+        norms_every = 0 if norms is None else norms.every or self.log_every
+        self.logs = Logs(self.slabs, self.leaves, self.log_every, norms_every)
         self.unseen: list[tuple[Tensor, list[Member]]] = []
-        self.validation: list[Pass] | None = None
         self.compared = False
         self.saved, self.cost = time.monotonic(), 0.0
 
@@ -102,7 +100,7 @@ class Fleet(Batches, Logs):
     def epoch(self, members: list[Member]) -> None:
         """Train and validate one epoch of each."""
         for member in members:
-            if self.constant and member in self.kept.get(0, {}):
+            if self.batches.are_kept(member):
                 member.data.note(member.epoch, member.order.indices)
             else:
                 member.begin_epoch()
@@ -142,7 +140,7 @@ class Fleet(Batches, Logs):
 
     def step(self, members: list[Member], index: int) -> None:
         """Take a step on each member's next batch."""
-        given = self.given(members, index)
+        given = self.batches.given(members, index)
         looking = []
         for member in members:
             if index == 0 or member.steps % self.log_every == 0:
@@ -150,21 +148,21 @@ class Fleet(Batches, Logs):
             if index == 0 and member.lookers and member.look(given[member], self.slabs):
                 looking.append(member)
         batches, masks, noise = self.prepared(given, index)
-        losses = self.gradients(self.passes_of(batches, index), masks, noise)
+        losses = self.gradients(self.batches.passes_of(batches, index), masks, noise)
         for member in looking:
             member.looked(given[member], batches[member][0], self.slabs)
-        self.log_norms(members)
+        self.logs.norms(members)
         self.clip()
-        measured = self.measured(members) if index == 0 else {}
+        measured = self.logs.measured(members) if index == 0 else {}
         for first, end, example in self.blocks if len(members) == len(self.active) else blocks(members):
             for slab, group in zip(self.slabs, example.optimizer.param_groups, strict=True):
                 slab.step(first, end, group, example.steps)
-        self.tell_updates(measured)
+        self.logs.updates(measured)
         if not self.compared:
             self.compare(members[0], given, losses, index)
         self.unseen.append((losses, members))
         self.sums += losses
-        self.log_losses(losses, members)
+        self.logs.losses(losses, members)
         for member in members:
             member.steps += 1
             if self.by_step:
@@ -217,7 +215,8 @@ class Fleet(Batches, Logs):
         kept = [] if whole else [slab.gradients.clone() for slab in self.slabs]
         for members, inputs, targets in passes:
             of_layers = [
-                self.stacked({m: masks[m][layer] for m in members}) for layer in range(len(self.network.dropouts))
+                self.batches.stacked({m: masks[m][layer] for m in members})
+                for layer in range(len(self.network.dropouts))
             ]
             passed = self.network.step(self.weights(noise, members), inputs, targets, of_layers)
             torch._foreach_copy_(self.of_leaves, passed.gradients)
@@ -237,7 +236,7 @@ class Fleet(Batches, Logs):
         if not noise:
             return list(self.leaves.values())
         names = [f"net.{name}" for name, _ in self.task.net.named_parameters()]
-        added = {name: self.stacked({m: noise[m][place] for m in members}) for place, name in enumerate(names)}
+        added = {name: self.batches.stacked({m: noise[m][place] for m in members}) for place, name in enumerate(names)}
         return [leaf + self.task.weight_noise * added[name] for name, leaf in self.leaves.items()]
 
     def clip(self) -> None:
@@ -289,7 +288,7 @@ class Fleet(Batches, Logs):
 
     def validate(self) -> None:
         """Score the validation examples of all rows."""
-        for members, inputs, targets in self.validation_passes():
+        for members, inputs, targets in self.batches.validation_passes():
             passed = self.network.evaluate(list(self.leaves.values()), inputs, targets)
             whole = len(members) == len(self.members)
             rows = None if whole else [member.row for member in members]

@@ -12,18 +12,17 @@ from encore.population.slab import Slab
 class Logs:
     """Logs for all members at once.
 
-    Attributes:
+    Args:
         slabs: the weights and gradients of all rows.
         leaves: the weights by name, [rows, *shape].
         log_every, norms_every: steps between two of these values; 0: none.
     """
 
-    slabs: list[Slab]
-    leaves: dict[str, Tensor]
-    log_every: int
-    norms_every: int
+    def __init__(self, slabs: list[Slab], leaves: dict[str, Tensor], log_every: int, norms_every: int) -> None:
+        self.slabs, self.leaves = slabs, leaves
+        self.log_every, self.norms_every = log_every, norms_every
 
-    def log_norms(self, members: list[Member]) -> None:
+    def norms(self, members: list[Member]) -> None:
         due = [each for each in members if self.norms_every and each.steps % self.norms_every == 0]
         if due:
             gradients, weights = (
@@ -43,19 +42,19 @@ class Logs:
         layers = {name: leaf for name, leaf in self.leaves.items() if leaf.ndim > 2}
         return {"members": asking, "before": {name: leaf.clone() for name, leaf in layers.items()}}
 
-    def tell_updates(self, measured: dict[str, Any]) -> None:
+    def updates(self, measured: dict[str, Any]) -> None:
         if not measured:
             return
         ratios = {
-            name.removeprefix("net.").removesuffix(".weight"): norms(self.leaves[name].detach() - before)
-            / norms(before)
+            name.removeprefix("net.").removesuffix(".weight"): norms_of(self.leaves[name].detach() - before)
+            / norms_of(before)
             for name, before in measured["before"].items()
         }
         found = torch.stack(list(ratios.values())).cpu()
         for member in measured["members"]:
             member.log(member.updates.kept(ratios, found[:, member.row].tolist()), member.steps)
 
-    def log_losses(self, losses: Tensor, members: list[Member]) -> None:
+    def losses(self, losses: Tensor, members: list[Member]) -> None:
         due = [each for each in members if each.steps % self.log_every == 0]
         if due:
             values = losses.tolist()
@@ -63,5 +62,5 @@ class Logs:
                 member.log({"train/batch_loss": values[member.row]}, member.steps)
 
 
-def norms(rows: Tensor) -> Tensor:
+def norms_of(rows: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows.flatten(1), dim=1)

@@ -148,7 +148,7 @@ def step_together(fleet: Fleet, member: Member, batch: Any) -> None:
 
 def take_step(fleet: Fleet, member: Member, batch: Any) -> None:
     batches, masks, noise = fleet.prepared({member: batch}, 0)
-    fleet.gradients(fleet.passes_of(batches, 0), masks, noise)
+    fleet.gradients(fleet.batches.passes_of(batches, 0), masks, noise)
     fleet.clip()
     for slab, group in zip(fleet.slabs, member.optimizer.param_groups, strict=True):
         slab.step(0, fleet.rows, group, 1)
