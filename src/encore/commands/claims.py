@@ -1,6 +1,7 @@
 """Re-derive published figures: run the experiments that make claims, unless finished, and say which claims hold."""
 
 import argparse
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,6 +27,9 @@ def main() -> None:
     for name, cfg in recipes.items():
         if not cfg["claims"]:
             raise ConfigError(f"experiment={name} makes no claims; these do: {', '.join(claiming())}")
+    number = wanted.jobs or usual_jobs(recipes.values())
+    if number > 1 or wanted.ahead:  # threads that wait busily would take the cores of the other processes' threads
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # matplotlib and torch are imported only now, so that mistakes are reported at once
     from encore.analysis.claims.ahead import run_ahead
     from encore.analysis.claims.rederive import check
@@ -35,7 +39,7 @@ def main() -> None:
         run_ahead(recipes, wanted.out)
         return
     with kept_in(wanted.out):
-        found = check(recipes, wanted.out, wanted.jobs or usual_jobs(recipes.values()))
+        found = check(recipes, wanted.out, number)
         print(harmless(found.text()))  # shown before it is written, so that a full disk loses nothing
         found.write(wanted.out)
     print(f"\n{wanted.out / 'claims.md'}")
