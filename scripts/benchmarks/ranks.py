@@ -64,7 +64,7 @@ class HandWrittenRanks(HandWritten):
         self.val_loss, self.val_accuracy = (float(total) / len(self.examples.val) for total in totals)
 
 
-def ddp_tax(place: Place, pairs: int = 9) -> Figure:
+def ddp_tax(place: Place, pairs: int = 25) -> Figure:
     """An epoch of two ranks over one of the same two processes by hand; the first rank's time."""
     overrides = on_fashion_mnist(place, [*MLP, "data.batch_size=512", "trainer=ddp"], pairs)
     store = own_store(HOME)
