@@ -53,8 +53,16 @@ def given(net, classes, seed):
     )
 
 
+def overwriting(hidden):
+    """Something is needed as it was before it is overwritten, and after."""
+    once = hidden * 1
+    return F.relu_(hidden.sub_(0.1)) + once
+
+
 @pytest.mark.parametrize("classes", [2, 10, 16, 40])
-@pytest.mark.parametrize("between", [F.relu, torch.tanh, twice, F.gelu, F.softplus], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "between", [F.relu, torch.tanh, twice, overwriting, F.gelu, F.softplus], ids=lambda each: each.__name__
+)
 def test_a_recorded_step_gives_what_the_step_gives(between, classes):
     net = Mlp(between, classes)
     step = step_of(net)

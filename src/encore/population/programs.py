@@ -24,7 +24,10 @@ def recorded(run: Callable[..., Any], given: tuple[Any, ...]) -> GraphModule:
     """What a function does with tensors, as a list of operations for others of their shapes."""
     with torch.enable_grad(), one_of_shapes():
         program = make_fx(lambda *tensors: run(*tensors))(*given)
-    for node in list(program.graph.nodes):
+    nodes = list(program.graph.nodes)
+    if any(overwrites(node) for node in nodes):  # what is left out or moved would then be another value
+        return program
+    for node in nodes:
         cheaper = CHEAPER.get(node.target)
         if cheaper is not None and (found := cheaper(program.graph, node)) is not None:
             found.meta.setdefault("val", node.meta.get("val"))
@@ -40,6 +43,12 @@ def one_of_shapes() -> Iterator[None]:
     """Keep the shapes of all results in one place; torch makes one for each, with a copy of the stack of calls."""
     with tracing(TracingContext(FakeTensorMode(allow_fallback_kernels=True))):
         yield
+
+
+def overwrites(node: Node) -> bool:
+    """Whether an operation changes one of its arguments, as `ReLU(inplace=True)` does."""
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable
 
 
 def shape(node: Node) -> torch.Size:
