@@ -59,12 +59,23 @@ def overwriting(hidden):
     return F.relu_(hidden.sub_(0.1)) + once
 
 
+class Convolving(nn.Sequential):
+    """A convolution, what is pooled of it, and a layer norm."""
+
+    def __init__(self, classes):
+        super().__init__(
+            nn.Unflatten(1, (1, 2, 2)), nn.Conv2d(1, 6, 2, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+            nn.LayerNorm(6), nn.Linear(6, classes),
+        )  # fmt: skip
+
+
+BETWEEN = [F.relu, torch.tanh, twice, overwriting, F.gelu, F.softplus, Convolving]
+
+
 @pytest.mark.parametrize("classes", [2, 10, 16, 40])
-@pytest.mark.parametrize(
-    "between", [F.relu, torch.tanh, twice, overwriting, F.gelu, F.softplus], ids=lambda each: each.__name__
-)
+@pytest.mark.parametrize("between", BETWEEN, ids=lambda each: each.__name__)
 def test_a_recorded_step_gives_what_the_step_gives(between, classes):
-    net = Mlp(between, classes)
+    net = Convolving(classes) if between is Convolving else Mlp(between, classes)
     step = step_of(net)
     program = recorded(step, given(net, classes, 0))
     for seed in (0, 1, 0):
