@@ -35,3 +35,11 @@ def seed_everywhere(seed: int, device: torch.device) -> None:
     seed_generators(seed, device)
     random.seed(seed)
     np.random.seed(seed % 2**32)
+
+
+def seed_every_device(seed: int) -> None:
+    """Seed the default generators of the CPU and of every other device that there is."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)

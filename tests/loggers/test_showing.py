@@ -21,9 +21,15 @@ def test_a_picture_s_file_holds_the_picture(shape):
     assert np.array_equal(np.asarray(held).reshape(shape), picture)
 
 
-def test_what_is_no_bytes_is_no_picture():
-    with pytest.raises(TypeError):
-        png(np.zeros((2, 2, 3)))
+@pytest.mark.parametrize("wrong", [np.zeros((2, 2, 3)), np.zeros((2, 2, 3), np.uint16), np.zeros((2, 0, 3), np.uint8)])
+def test_what_is_no_bytes_is_no_picture(wrong):
+    with pytest.raises(ValueError, match="a picture is uint8"):
+        png(wrong)
+
+
+def test_values_that_are_alike_and_large_and_probabilities_past_1_are_shown():
+    assert sum(histogram(np.full(3, 1e17))["bucket_counts"]) == 3
+    assert curve(np.array([True]), np.array([1.5]))["true_positive_counts"][-1] == 1
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,27 @@ class Convolving(nn.Sequential):
         )  # fmt: skip
 
 
-BETWEEN = [F.relu, torch.tanh, twice, overwriting, F.gelu, F.softplus, Convolving]
+class Last(nn.Module):
+    """Log-probabilities of one place, after all have been looked at as one list."""
+
+    def forward(self, inputs):
+        return F.log_softmax(inputs, -1).view(-1).view(inputs.shape)[:, -1]
+
+
+class Heads(nn.Sequential):
+    """Logits of several places in each example."""
+
+    def __init__(self, classes):
+        super().__init__(nn.Unflatten(1, (2, 2)), nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, classes), Last())
+
+
+BETWEEN = [F.relu, torch.tanh, twice, overwriting, F.gelu, F.softplus, Convolving, Heads]
 
 
 @pytest.mark.parametrize("classes", [2, 10, 16, 40])
 @pytest.mark.parametrize("between", BETWEEN, ids=lambda each: each.__name__)
 def test_a_recorded_step_gives_what_the_step_gives(between, classes):
-    net = Convolving(classes) if between is Convolving else Mlp(between, classes)
+    net = between(classes) if between in (Convolving, Heads) else Mlp(between, classes)
     step = step_of(net)
     program = recorded(step, given(net, classes, 0))
     for seed in (0, 1, 0):

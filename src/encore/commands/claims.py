@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("claims"), help="folder to write (claims)")
     usual = f"as many as cores, {MOST} at most; one on a GPU"
     parser.add_argument("--jobs", type=jobs, metavar="N", help=f"processes that make the runs ({usual})")
-    parser.add_argument("--ahead", action="store_true", help=argparse.SUPPRESS)  # be one of those processes
+    parser.add_argument("--ahead", type=int, help=argparse.SUPPRESS)  # be one of those processes, of this one
     wanted = parser.parse_args()
     recipes = {name: recipe(name) for name in wanted.experiments or claiming()}
     for name, cfg in recipes.items():
@@ -36,7 +36,7 @@ def main() -> None:
     from encore.analysis.results.findings import kept_in
 
     if wanted.ahead:
-        run_ahead(recipes, wanted.out)
+        run_ahead(recipes, wanted.out, wanted.ahead)
         return
     with kept_in(wanted.out):
         found = check(recipes, wanted.out, number)

@@ -4,6 +4,6 @@ import google_crc32c
 from tensorboard.compat.tensorflow_stub import pywrap_tensorflow
 
 
-def by_c() -> None:
+def compute_by_library() -> None:
     """Let TensorBoard compute CRC-32C (RFC 3720) by a library: 0.05 ms for 100 kB, and 10 ms in Python."""
     pywrap_tensorflow.crc32c = google_crc32c.value

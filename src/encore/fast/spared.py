@@ -28,9 +28,9 @@ def spared(trainer: pl.Trainer) -> Iterator[None]:
 
 @contextmanager
 def hooks_alone(trainer: pl.Trainer) -> Iterator[None]:
-    """Call the hooks that there are, without what Lightning does around each that a callback might have: 1 ms an epoch.
+    """Call only hooks that somebody overrides, without the profiler's context around each: 1 ms an epoch.
 
-    It names a hook that does nothing to its profiler, too. Where that profiles, or such calls are logged, all stays.
+    With a profiler, or where Lightning logs each call, everything stays as it is.
     """
     if not isinstance(trainer.profiler, PassThroughProfiler) or call.log.isEnabledFor(logging.DEBUG):  # type: ignore[attr-defined]
         yield

@@ -47,7 +47,7 @@ class Showing:
     def show_histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Show how finite values, [n], are distributed."""
         with writing(self.folder):
-            # which takes a quarter of the time that `add_histogram` takes
+            # `add_histogram` takes twice the time
             self.writer.add_histogram_raw(tag, global_step=step, **histogram(values.astype(np.float64)))
 
     @rank_zero_only
@@ -89,7 +89,8 @@ class Showing:
 def histogram(values: np.ndarray) -> dict[str, Any]:
     """Finite values, float64 [n], counted in bins of equal width, as `SummaryWriter.add_histogram_raw` takes them."""
     low, high = float(values.min()), float(values.max())
-    begin, end = (low, high) if low < high else (low - 0.5, high + 0.5)
+    room = 0.0 if low < high else max(0.5, abs(low) * 1e-6)
+    begin, end = low - room, high + room
     places = ((values - begin) * (BINS / (end - begin))).astype(np.intp).clip(0, BINS - 1)
     return {
         "min": low, "max": high, "num": len(values), "sum": float(values.sum()), "sum_squares": float(values @ values),
@@ -105,7 +106,7 @@ def curve(belongs: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarra
         belongs: whether examples belong to a class, bool [n].
         probabilities: how likely that is, [n].
     """
-    places = (probabilities * (THRESHOLDS - 1)).astype(np.intp)
+    places = (probabilities * (THRESHOLDS - 1)).astype(np.intp).clip(0, THRESHOLDS - 1)
     of_each = (np.bincount(places[which], minlength=THRESHOLDS) for which in (belongs, ~belongs))
     true, false = (counts[::-1].cumsum()[::-1].astype(np.float64) for counts in of_each)
     return {
@@ -127,6 +128,8 @@ def png(picture: np.ndarray) -> bytes:
     Source: Portable Network Graphics, W3C Recommendation, sections 5 to 11.
     """
     height, width, channels = picture.shape
+    if picture.dtype != np.uint8 or not picture.size:
+        raise ValueError(f"a picture is uint8 [height, width, channels], not {picture.dtype} {list(picture.shape)}")
     rows = picture.reshape(height, -1)
     lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
     lines[:, 0] = 2  # filter "up": differences from the row above

@@ -23,7 +23,7 @@ from encore.loggers.graph import graph
 from encore.loggers.showing import Showing
 
 log = logging.getLogger("encore")
-checksums.by_c()
+checksums.compute_by_library()
 
 EVENTS = "events.out.tfevents.*"
 # The first card would be the number of the epoch.

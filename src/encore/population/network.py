@@ -70,7 +70,10 @@ class Network:
 
     def __init__(self, task: Supervised, names: Sequence[str], buffers: dict[str, Tensor], programs: Programs) -> None:
         self.names = list(names)
-        self.training, self.evaluation = Step(copied(task), training=True), Step(copied(task), training=False)
+        self.training, self.evaluation = (
+            Step(without_trainer(task), training=True),
+            Step(without_trainer(task), training=False),
+        )
         self.dropouts = with_masks(self.training)
         self.buffers = {f"task.{name}": tensor for name, tensor in buffers.items()}
         self.shapes: dict[int, list[torch.Size]] = {}
@@ -166,7 +169,7 @@ class Network:
         return self.shapes[len(inputs)]
 
 
-def copied(task: Supervised) -> Supervised:
+def without_trainer(task: Supervised) -> Supervised:
     """A copy of a task without its trainer."""
     trainer, task._trainer = task._trainer, None
     try:

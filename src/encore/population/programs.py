@@ -63,10 +63,11 @@ def call(graph: Graph, before: Node, operation: Any, *args: Any, **more: Any) ->
 
 
 def same(graph: Graph, node: Node) -> Node | None:
-    """What does nothing is left out."""
+    """Leave out an operation that does nothing."""
     given = node.args[0]
     factor = node.args[1] if node.target == aten.mul.Scalar else 1
-    return given if shape(given) == shape(node) and factor == 1 else None
+    alike = shape(given) == shape(node) and given.meta["val"].dtype == node.meta["val"].dtype
+    return given if alike and factor == 1 else None
 
 
 def turned(graph: Graph, node: Node) -> Node | None:
@@ -103,7 +104,7 @@ def sum_with_product(graph: Graph, node: Node) -> Node | None:
 
 
 def in_place(operation: Any, out: str | None = None) -> Callable[[Graph, Node], Node | None]:
-    """What nobody else needs is overwritten.
+    """Overwrite a value that no other operation needs.
 
     Args:
         operation: the form that does it.
@@ -112,7 +113,7 @@ def in_place(operation: Any, out: str | None = None) -> Callable[[Graph, Node], 
 
     def cheaper(graph: Graph, node: Node) -> Node | None:
         given = node.args[0]
-        if given.target not in NEW or len(given.users) > 1:
+        if given.target not in NEW or len(given.users) > 1 or shape(given) != shape(node):
             return None
         return call(graph, node, operation, *node.args, **({out: given} if out else {}))
 
@@ -128,7 +129,8 @@ def along_another(graph: Graph, node: Node) -> Node | None:
     turns = [call(graph, node, aten.transpose.int, each, -1, -2) for each in tensors]
     held = [call(graph, node, aten.clone.default, each, memory_format=torch.contiguous_format) for each in turns]
     found = call(graph, node, node.target, *held, value.ndim - 2, last)
-    return call(graph, node, aten.transpose.int, found, -1, -2)
+    back = call(graph, node, aten.transpose.int, found, -1, -2)
+    return call(graph, node, aten.clone.default, back, memory_format=torch.contiguous_format)  # a view may follow
 
 
 CHEAPER: dict[Any, Callable[[Graph, Node], Node | None]] = {

@@ -17,6 +17,10 @@ from encore.files import make_folder, read_json, read_whole, replace, sha256, wr
 
 LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
 DIGESTS = "digests.json"
+READABLE = frozenset((
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64, torch.complex128, torch.bool,
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+))  # fmt: skip
 UNKNOWN = 2**30  # bytes that are read of a checkpoint of which nothing is known, to say that it is altered
 
 
@@ -24,7 +28,7 @@ class WholeFiles(CheckpointIO):
     """Makes Lightning write and read a run's checkpoints this way.
 
     Attributes:
-        readable: whether what was written first can be read again, as its types tell.
+        readable: whether the first last.ckpt can be read again, as the types of what it holds tell.
     """
 
     readable: bool | None = None
@@ -33,7 +37,7 @@ class WholeFiles(CheckpointIO):
         """Write atomically; one of Lightning's callbacks may save into a folder of its own."""
         make_folder(Path(path).parent)
         save(checkpoint, Path(path))
-        if self.readable is None:
+        if self.readable is None and Path(path).name == LAST:
             self.readable = is_readable(checkpoint)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = None) -> dict[str, Any]:
@@ -80,11 +84,13 @@ def is_readable(value: Any) -> bool:
     """
     kind = type(value)
     if kind in (dict, OrderedDict):
-        return all(is_readable(key) and is_readable(item) for key, item in value.items())
+        inner = kind is dict or is_readable(vars(value))
+        return inner and all(is_readable(key) and is_readable(item) for key, item in value.items())
     if kind in (list, tuple):
         return all(map(is_readable, value))
     if kind is Tensor:
-        return value.layout == torch.strided and not value.is_quantized and not vars(value)
+        dense = value.layout == torch.strided and not value.is_nested and not vars(value)
+        return dense and value.dtype in READABLE
     return kind in (type(None), bool, float, str) or (kind is int and value.bit_length() <= 64)
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from encore import terminal
 from encore.errors import Busy, ConfigError, Diverged, EncoreError, InputError, Preempted
 from encore.files import read_json, write_json
+from encore.locks import locked
 from encore.population.population import Population
 from encore.population.programs import Programs
 from encore.population.refusals import against_config
@@ -81,8 +82,9 @@ class Together:
                 found = self.decide(group)
             except EncoreError:  # the runs will say so themselves
                 return None
-            known = {name: {"members": found.members, "said": found.said}} | self.known()  # of another process, too
-            write_json(self.decided, known)
+            with locked(self.decided.with_suffix(".lock"), None):  # another process may have decided meanwhile
+                known = {name: {"members": found.members, "said": found.said}} | self.known()
+                write_json(self.decided, known)
         tqdm.write(known[name]["said"])
         size: int | None = known[name]["members"]
         return size
@@ -140,13 +142,16 @@ def show(bar: "tqdm[None]", epochs: int) -> None:
     bar.update(epochs - bar.n)
 
 
-def results_of(cfgs: Sequence[dict], decided: Path, waits: bool = True) -> list[Result]:
+def results_of(
+    cfgs: Sequence[dict], decided: Path, waits: bool = True, told: Callable[[], object] = lambda: None
+) -> list[Result]:
     """What `result_of` gives of each config; those that have not begun alone train together where that is faster.
 
     Args:
         cfgs: the configs.
         decided: as `Together` takes it.
         waits: for another process that runs one.
+        told: is called before something runs that has not begun.
 
     Raises:
         Busy: another process runs one.
@@ -167,13 +172,18 @@ def results_of(cfgs: Sequence[dict], decided: Path, waits: bool = True) -> list[
                 population.stop(problem)
 
     together = Together("auto", decided)
-    for group in together.groups({number: cfg for number, cfg in enumerate(cfgs) if not begun(cfg)}):
+    new: dict[int, dict | None] = {number: cfg for number, cfg in enumerate(cfgs) if not begun(cfg)}
+    for group in together.groups(new):
         size = together.size(group)
         if size is None:
             continue
+        if not all(begun({**cfg, "population": size}) for cfg in group.configs.values()):
+            told()
         for _ in together.train(group, size, start):
             if problems:
                 raise problems[0]
+    if not new.keys() <= found.keys() | later.keys():
+        told()
     return [
         found[place] if place in found else result_of(later.get(place, cfg), waits) for place, cfg in enumerate(cfgs)
     ]

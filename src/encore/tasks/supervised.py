@@ -15,11 +15,11 @@ from encore.across_ranks import by_rank, move
 from encore.config.build import build, build_all
 from encore.errors import ConfigError
 from encore.optim.optimizer import build_optimizer, build_schedule, check_length
-from encore.seeding import derive, seed_generators
+from encore.seeding import derive, seed_every_device
 from encore.tasks.batches import count, detached, outputs_of, shapes_of
 from encore.tasks.penalty import penalty as build_penalty
 from encore.tasks.pictures import show_tables
-from encore.tasks.tally import Tally, copied
+from encore.tasks.tally import Tally, with_same_tallies
 
 
 class Attempt(NamedTuple):
@@ -82,7 +82,7 @@ class Supervised(pl.LightningModule):
         if not 0 <= init_skip <= 10**8:
             raise ValueError(f"init_skip must be from 0 to 100000000, not {init_skip}")
         self.save_hyperparameters(logger=False)
-        seed_generators(derive(seed, "weights") if init_seed is None else init_seed, torch.device("cpu"))
+        seed_every_device(derive(seed, "weights") if init_seed is None else init_seed)
         torch.rand(init_skip)
         self.net = build(net, what="model", nested=True)
         if not isinstance(self.net, nn.Module):
@@ -227,7 +227,7 @@ class Supervised(pl.LightningModule):
         """
         outputs, shapes = self.eval()(inputs), shapes_of(inputs)
         self.check_outputs(outputs, inputs)
-        trial = copied(self).train()  # whose running statistics are its own
+        trial = with_same_tallies(self).train()  # whose running statistics are its own
         with torch.no_grad():
             made = trial(inputs)
         if isinstance(outputs, Tensor) or self.output_shape(inputs) is not None:

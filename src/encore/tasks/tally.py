@@ -202,6 +202,6 @@ def added(states: list[dict[str, Any]], name: str, metric: Metric) -> dict[str, 
     return total
 
 
-def copied(task: Module) -> Module:
+def with_same_tallies(task: Module) -> Module:
     """A copy of a task that shares its tallies with it: to copy them takes most of the time."""
     return copy.deepcopy(task, {id(each): each for each in task.children() if isinstance(each, Tally)})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from encore.analysis.claims.claim import Claim
 from encore.analysis.claims.runs import Runs
-from encore.errors import EncoreError, Preempted
+from encore.config import places
+from encore.errors import EncoreError, Interrupted, Preempted
 from encore.runner.populations import DECIDED
 from encore.stopping import end_with
 
@@ -34,9 +35,19 @@ class Ahead:
         while len(self.processes) < self.missing:
             last = len(self.experiments) - len(self.experiments) * len(self.processes) // (self.missing + 1)
             order = [*reversed(self.experiments[:last]), *reversed(self.experiments[last:])]
-            words = [sys.executable, "-m", "encore", "claims", "--out", str(self.out), "--ahead", *order]
+            options = ["--out", str(self.out), "--ahead", str(os.getpid())]
+            words = [sys.executable, "-m", "encore", "claims", *order, *options]
+            configs = os.pathsep.join(map(str, places.user()))  # a project is found by the command's own file, too
             nowhere = subprocess.DEVNULL
-            self.processes.append(subprocess.Popen(words, stdin=nowhere, stdout=nowhere, stderr=nowhere))
+            try:
+                process = subprocess.Popen(
+                    words, stdin=nowhere, stdout=nowhere, stderr=nowhere, env={**os.environ, places.VARIABLE: configs}
+                )
+            except OSError as problem:  # this process makes all runs
+                log.debug("%s", problem)
+                self.missing = 0
+            else:
+                self.processes.append(process)
 
     def __enter__(self) -> "Ahead":
         return self
@@ -48,20 +59,21 @@ class Ahead:
             process.wait()
 
 
-def run_ahead(recipes: dict[str, dict], out: Path) -> None:
+def run_ahead(recipes: dict[str, dict], out: Path, parent: int) -> None:
     """Make the runs that claims need and no other process makes.
 
     Args:
         recipes: the experiments' configs by name, in the order in which they run.
         out: the folder of findings.
+        parent: the process that checks the claims.
     """
-    end_with(os.getppid())
+    end_with(parent)
     runs = Runs({**recipes}, out / DECIDED, waits=False)
     for name, claim in [(name, Claim(**entry)) for name, cfg in recipes.items() for entry in cfg["claims"]]:
         for side in (name, claim.other):
             try:
                 runs.of(side, claim)
-            except Preempted:
+            except (Interrupted, Preempted):
                 return
             except EncoreError as problem:  # another process runs it, or will meet the same and say it
                 log.debug("%s: %s", side, problem)

@@ -43,10 +43,11 @@ class Runs:
     def train(self, experiment: str, seeds: Iterable[int]) -> None:
         """Run an experiment with several seeds, together where that is faster."""
         cfgs = {seed: recipe(experiment, seed=seed) for seed in seeds if (experiment, seed) not in self.found}
+        if not cfgs:
+            return
         try:
             with downloads_refused():
-                self.told()
-                results = results_of(list(cfgs.values()), self.decided, self.waits)
+                results = results_of(list(cfgs.values()), self.decided, self.waits, self.told)
         except (InputError, ConfigError):
             return  # each run will say so of itself
         self.found |= {(experiment, seed): (cfgs[seed], result) for seed, result in zip(cfgs, results, strict=True)}
