@@ -70,10 +70,7 @@ class Network:
 
     def __init__(self, task: Supervised, names: Sequence[str], buffers: dict[str, Tensor], programs: Programs) -> None:
         self.names = list(names)
-        self.training, self.evaluation = (
-            Step(without_trainer(task), training=True),
-            Step(without_trainer(task), training=False),
-        )
+        self.training, self.evaluation = (Step(without_trainer(task), training=each) for each in (True, False))
         self.dropouts = with_masks(self.training)
         self.buffers = {f"task.{name}": tensor for name, tensor in buffers.items()}
         self.shapes: dict[int, list[torch.Size]] = {}

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from conftest import ROOT, without_importing
 
+from encore.analysis.claims.experiments import recipe
 from encore.config import places
 from encore.config.check import check
 from encore.config.compose import config_from
@@ -430,7 +431,7 @@ def test_a_mistake_is_answered_without_torch(tmp_path):
 def test_another_process_makes_the_last_runs_first(claims, tmp_path, monkeypatch):
     """The first one's run takes longer than another process takes to begin."""
     monkeypatch.setenv("ENCORE_RUNS_DIR", str(tmp_path / "runs"))
-    long, short = (EXPERIMENT.replace("max_epochs: 4", f"max_epochs: {epochs}") for epochs in (2500, 5))
+    long, short = (EXPERIMENT.replace("max_epochs: 4", f"max_epochs: {epochs}") for epochs in (6000, 5))
     recipe = {"first": long, "second": short, "third": short.replace("lr: 3.0", "lr: 2.0")}
     entries = {name: [{"status": "finished", "source": "here"}] for name in recipe}
     code, said, _, found = claims(entries, "--jobs", "2", recipe=recipe)
@@ -444,3 +445,12 @@ def test_another_process_makes_the_last_runs_first(claims, tmp_path, monkeypatch
 
 def test_the_number_of_processes_is_checked(claims):
     assert claims({"own": [{"status": "finished", "source": "here"}]}, "--jobs", "0")[0] == 1
+
+
+def test_a_seed_that_is_set_in_what_was_composed_is_that_of_the_command_line():
+    kept = {}
+    for name in ("digits_mlp", "xor_4_layers", "mnist_cnn"):
+        for seed in (None, 0, 7):
+            given = {} if seed is None else {"seed": seed}
+            assert recipe(name, seed, kept) == config_from({"experiment": name, **given})
+    assert kept.keys() == {"digits_mlp", "xor_4_layers", "mnist_cnn"}

@@ -27,6 +27,7 @@ class Runs:
     ) -> None:
         self.composed, self.decided, self.told, self.waits = composed, decided, told, waits
         self.found: dict[tuple[str, int], Run] = {}
+        self.kept: dict[str, bytes] = {}  # what Hydra composed
 
     def of(self, experiment: str | None, claim: Claim) -> list[Run]:
         """Those that a claim is about; none if there is no experiment."""
@@ -34,7 +35,7 @@ class Runs:
             return []
         if claim.seeds is None:
             if experiment not in self.composed:
-                self.composed[experiment] = recipe(experiment)
+                self.composed[experiment] = recipe(experiment, kept=self.kept)
             return [self.one(experiment, self.composed[experiment]["seed"], claim.of_run)]
         if claim.of_run:
             self.train(experiment, range(claim.seeds))
@@ -42,7 +43,7 @@ class Runs:
 
     def train(self, experiment: str, seeds: Iterable[int]) -> None:
         """Run an experiment with several seeds, together where that is faster."""
-        cfgs = {seed: recipe(experiment, seed=seed) for seed in seeds if (experiment, seed) not in self.found}
+        cfgs = {seed: recipe(experiment, seed, self.kept) for seed in seeds if (experiment, seed) not in self.found}
         if not cfgs:
             return
         try:
@@ -54,9 +55,11 @@ class Runs:
 
     def one(self, experiment: str, seed: int, needed: bool) -> Run:
         """A run's config, and its outcome if that is needed."""
-        if (experiment, seed) in self.found or not needed:
-            return self.found.get((experiment, seed), (recipe(experiment, seed=seed), None))
-        cfg = recipe(experiment, seed=seed)
+        if (experiment, seed) in self.found:
+            return self.found[experiment, seed]
+        cfg = recipe(experiment, seed, self.kept)
+        if not needed:
+            return cfg, None
         try:
             with downloads_refused():
                 if not begun(cfg):
