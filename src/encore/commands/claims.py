@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=jobs, metavar="N", help=f"processes that make the runs ({usual})")
     parser.add_argument("--ahead", type=int, help=argparse.SUPPRESS)  # be one of those processes, of this one
     wanted = parser.parse_args()
-    recipes = {name: recipe(name) for name in wanted.experiments or claiming()}
+    kept: dict[str, bytes] = {}
+    recipes = {name: recipe(name, kept=kept) for name in wanted.experiments or claiming()}
     for name, cfg in recipes.items():
         if not cfg["claims"]:
             raise ConfigError(f"experiment={name} makes no claims; these do: {', '.join(claiming())}")
@@ -36,10 +37,10 @@ def main() -> None:
     from encore.analysis.results.findings import kept_in
 
     if wanted.ahead:
-        run_ahead(recipes, wanted.out, wanted.ahead)
+        run_ahead(recipes, wanted.out, kept, wanted.ahead)
         return
     with kept_in(wanted.out):
-        found = check(recipes, wanted.out, number)
+        found = check(recipes, wanted.out, kept, number)
         print(harmless(found.text()))  # shown before it is written, so that a full disk loses nothing
         found.write(wanted.out)
     print(f"\n{wanted.out / 'claims.md'}")

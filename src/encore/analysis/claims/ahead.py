@@ -59,16 +59,17 @@ class Ahead:
             process.wait()
 
 
-def run_ahead(recipes: dict[str, dict], out: Path, parent: int) -> None:
+def run_ahead(recipes: dict[str, dict], out: Path, kept: dict[str, bytes], parent: int) -> None:
     """Make the runs that claims need and no other process makes.
 
     Args:
         recipes: the experiments' configs by name, in the order in which they run.
         out: the folder of findings.
+        kept: what `recipe` kept of them.
         parent: the process that checks the claims.
     """
     end_with(parent)
-    runs = Runs({**recipes}, out / DECIDED, waits=False)
+    runs = Runs({**recipes}, out / DECIDED, kept, waits=False)
     for name, claim in [(name, Claim(**entry)) for name, cfg in recipes.items() for entry in cfg["claims"]]:
         for side in (name, claim.other):
             try:

@@ -13,12 +13,13 @@ from encore.runner.populations import DECIDED
 from encore.terminal import harmless
 
 
-def check(recipes: dict[str, dict], out: Path, jobs: int = 1) -> Verdicts:
+def check(recipes: dict[str, dict], out: Path, kept: dict[str, bytes], jobs: int = 1) -> Verdicts:
     """Check the claims of experiments, given by name with their configs; prints each verdict when it is known.
 
     Args:
         recipes: the experiments.
         out: the folder of findings, which also keeps which runs train together.
+        kept: what `recipe` kept of them.
         jobs: how many processes make their runs.
 
     Raises:
@@ -30,11 +31,11 @@ def check(recipes: dict[str, dict], out: Path, jobs: int = 1) -> Verdicts:
     for name, claim in claims:
         if claim.other is not None:
             if claim.other not in composed:
-                composed[claim.other] = recipe(claim.other)
+                composed[claim.other] = recipe(claim.other, kept=kept)
             check_other(name, claim, composed[claim.other])
     verdicts = []
     with Ahead(list(recipes), out, jobs) as ahead:
-        runs = Runs(composed, out / DECIDED, ahead.begin)
+        runs = Runs(composed, out / DECIDED, kept, ahead.begin)
         for number, (name, claim) in enumerate(claims):
             own, others = (runs.of(side, claim) for side in (name, claim.other))
             verdicts.append(judge(name, claim, own, others))

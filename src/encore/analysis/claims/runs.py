@@ -18,16 +18,22 @@ class Runs:
     Args:
         composed: the experiments' configs, by name.
         decided: the file in which is kept which of them train together.
+        kept: what `recipe` kept of them.
         told: is called before one runs.
         waits: for other processes that run some of them; otherwise those are left to them.
     """
 
     def __init__(
-        self, composed: dict[str, dict], decided: Path, told: Callable[[], object] = lambda: None, waits: bool = True
+        self,
+        composed: dict[str, dict],
+        decided: Path,
+        kept: dict[str, bytes],
+        told: Callable[[], object] = lambda: None,
+        waits: bool = True,
     ) -> None:
         self.composed, self.decided, self.told, self.waits = composed, decided, told, waits
         self.found: dict[tuple[str, int], Run] = {}
-        self.kept: dict[str, bytes] = {}  # what Hydra composed
+        self.kept = kept
 
     def of(self, experiment: str | None, claim: Claim) -> list[Run]:
         """Those that a claim is about; none if there is no experiment."""
