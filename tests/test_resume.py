@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -74,7 +75,8 @@ def test_two_processes_stop_together_and_go_on_to_the_same_bits(run, tmp_path, m
         with pytest.raises(Preempted):
             run(settings)
     again = run(settings)
-    assert "after epoch 1, step 6" in (again.folder / "train.log").read_text()
+    # The ranks agree on a few steps at once, by the time that they take, and heed a signal after these.
+    assert re.search("was stopped, after epoch (1, step [67]|2, step 8)", (again.folder / "train.log").read_text())
     assert_same(again.folder, reference.folder)
 
 

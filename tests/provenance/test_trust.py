@@ -223,6 +223,7 @@ NEEDS = {
     "binary": {"data": "gate_xor"},
     "images": {"data.root": "photos", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     "npz": {"data.path": "own.npz", "data.num_classes": 2, "data.shape": [6]},
+    "packed": {"data.path": "packed", "data.num_classes": 2, "data.shape": [1, 8, 8]},
     "arrays": {"data.path": "own.npz", "data.num_classes": 2, "data.inputs": "x", "data.shape": [6]},
     "multilabel": {
         "data": "arrays",

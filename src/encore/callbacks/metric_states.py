@@ -7,7 +7,6 @@ from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
 from encore.across_ranks import move
-from encore.tasks.tally import regrouped
 
 
 def metric_states(task: pl.LightningModule) -> dict[str, Any]:
@@ -41,6 +40,8 @@ def regroup_metrics(checkpoint: dict[str, Any], task: pl.LightningModule, ranks:
     Raises:
         InputError: a metric cannot add up what several ranks have counted.
     """
+    from encore.tasks.tally import regrouped  # the engine reaches tasks by their targets alone
+
     checkpoint["metric_states"] = regrouped(checkpoint["metric_states"], dict(task.named_modules()), ranks)
 
 

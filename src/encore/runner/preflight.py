@@ -18,7 +18,6 @@ from encore.errors import ConfigError, EncoreError, NoDevice
 from encore.runner.contracts import examples_of
 from encore.runner.interruptions import told_to_stop
 from encore.seeding import derive, seed_everywhere
-from encore.tasks.tally import with_same_tallies
 
 
 def preflight(cfg: dict, task: pl.LightningModule, data: Any, chooses: bool = True) -> None:
@@ -219,7 +218,7 @@ def check_last_batch(cfg: dict, task: Any, data: Any) -> None:
         inputs, _ = data.example(smallest // ranks)
         assert examples_of(inputs) == smallest // ranks
         with torch.no_grad():
-            with_same_tallies(task).train()(inputs)
+            (task.trial() if hasattr(task, "trial") else copy.deepcopy(task)).train()(inputs)
     except ValueError as problem:  # torch requires more than one value per channel
         raise ConfigError(
             f"data.batch_size={size} leaves a batch of {smallest} of the {examples} training examples: {problem}\n"

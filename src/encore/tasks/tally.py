@@ -1,10 +1,9 @@
 """An epoch's means of the loss and of metrics over its examples."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -15,7 +14,6 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 from encore.across_ranks import in_one_message, move
 from encore.errors import InputError
 
-Module = TypeVar("Module", bound=nn.Module)
 # Reductions over ranks of a state that has the same shape on each.
 OF_ONE_SHAPE = (dim_zero_sum, dim_zero_mean, dim_zero_min, dim_zero_max)
 
@@ -200,8 +198,3 @@ def added(states: list[dict[str, Any]], name: str, metric: Metric) -> dict[str, 
                 f"{len(states)} ranks have counted of it: continue it on its own number of ranks to the epoch's end"
             )
     return total
-
-
-def with_same_tallies(task: Module) -> Module:
-    """A copy of a task that shares its tallies with it: to copy them takes most of the time."""
-    return copy.deepcopy(task, {id(each): each for each in task.children() if isinstance(each, Tally)})
