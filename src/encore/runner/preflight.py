@@ -218,7 +218,8 @@ def check_last_batch(cfg: dict, task: Any, data: Any) -> None:
         inputs, _ = data.example(smallest // ranks)
         assert examples_of(inputs) == smallest // ranks
         with torch.no_grad():
-            (task.trial() if hasattr(task, "trial") else copy.deepcopy(task)).train()(inputs)
+            trial = task.with_same_tallies() if hasattr(task, "with_same_tallies") else copy.deepcopy(task)
+            trial.train()(inputs)
     except ValueError as problem:  # torch requires more than one value per channel
         raise ConfigError(
             f"data.batch_size={size} leaves a batch of {smallest} of the {examples} training examples: {problem}\n"

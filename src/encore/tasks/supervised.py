@@ -219,7 +219,7 @@ class Supervised(pl.LightningModule):
         """Divide what is saved by rank anew, for another number of ranks."""
         checkpoint["train_tally"] = self.train_tally.regrouped(checkpoint["train_tally"], ranks)
 
-    def trial(self) -> "Supervised":
+    def with_same_tallies(self) -> "Supervised":
         """A copy that shares the task's tallies: to copy them takes most of the time."""
         return copy.deepcopy(self, {id(each): each for each in self.children() if isinstance(each, Tally)})
 
@@ -231,7 +231,7 @@ class Supervised(pl.LightningModule):
         """
         outputs, shapes = self.eval()(inputs), shapes_of(inputs)
         self.check_outputs(outputs, inputs)
-        trial = self.trial().train()  # whose running statistics are its own
+        trial = self.with_same_tallies().train()  # whose running statistics are its own
         with torch.no_grad():
             made = trial(inputs)
         if isinstance(outputs, Tensor) or self.output_shape(inputs) is not None:
